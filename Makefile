@@ -1,0 +1,61 @@
+# `make help` lists the targets. Each one sets the environment up first if it must.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PROTOCOL ?= paper
+SEEDS ?=
+DATA ?= $(or $(MSASEG_DATA),data/camvid)
+
+.PHONY: help setup fmt lint type test test-all data reproduce-tables tables check-tables bench clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## install msaseg and its tools into .venv (idempotent)
+
+$(STAMP): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+		|| { echo "error: $(BIN)/python is not Python 3.11 to 3.13: make clean, then make setup PYTHON=python3.12" >&2; exit 2; }
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+fmt: $(STAMP) ## format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+lint: $(STAMP) ## check style (ruff)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(STAMP) ## check types (mypy, strict)
+	$(BIN)/mypy
+
+test: $(STAMP) ## the fast tests: no network, GPU or CamVid needed
+	$(BIN)/python -m pytest -n 2
+
+test-all: $(STAMP) ## all tests; those of the real CamVid need MSASEG_DATA
+	$(BIN)/python -m pytest -n 2 -m ''
+
+data: $(STAMP) ## download and verify CamVid into DATA=data/camvid
+	$(BIN)/python -m msaseg.data fetch $(DATA)
+
+reproduce-tables: $(STAMP) ## make every missing run and render the tables [PROTOCOL=paper] [SEEDS=0,1,2]
+	$(BIN)/python -m msaseg.tables reproduce --protocol $(PROTOCOL) $(if $(SEEDS),--seeds $(SEEDS))
+
+tables: $(STAMP) ## render the tables from the committed records
+	$(BIN)/python -m msaseg.tables render
+
+check-tables: $(STAMP) ## fail if a committed table is not what its records say
+	$(BIN)/python -m msaseg.tables check
+
+bench: $(STAMP) ## measure what the suite costs over bare PyTorch; rewrites docs/benchmarks.md
+	$(BIN)/python -m msaseg.overhead --write
+
+clean: ## remove the environment and every cache; data, outputs and records stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,3 @@
+"""Reproducible real-time street-scene segmentation."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,90 @@
+"""Where the configuration lives, the resolvers that it uses, and the hash that names a run.
+
+The only place that registers OmegaConf resolvers; imported by every process that composes a configuration.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+ROOT = Path(__file__).resolve().parents[1]
+CONF = ROOT / "conf"
+
+MACHINE_KEYS = ("hydra", "paths", "logger", "table", "row", "seed", "rerun")
+"""Top-level keys that say where, how watched and under which name a run is made, not what it computes."""
+
+MACHINE_VALUES = (
+    "data.seed",
+    "trainer.accelerator",
+    "trainer.log_every_n_steps",
+    "trainer.enable_progress_bar",
+    "data.num_workers",
+    "protocol.publish",
+    "protocol.minutes",
+    "protocol.seeds",
+)
+"""Single values of the same kind below other keys."""
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Return the configuration resolved, as plain containers."""
+    container = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
+
+
+def without(config: DictConfig, keys: tuple[str, ...]) -> DictConfig:
+    """Return a copy of the configuration that lacks these top-level keys."""
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key not in keys])
+
+
+def hashed_part(config: DictConfig) -> dict[str, Any]:
+    """Return what of a configuration decides a run's result, its seed apart.
+
+    Machine paths are replaced by their key's name before anything is resolved, so two machines agree.
+    """
+    config = without(config, ("hydra", "logger"))  # these two contain the hash
+    OmegaConf.set_readonly(config, False)
+    OmegaConf.set_struct(config, False)
+    for key in config.paths:
+        config.paths[key] = f"<paths.{key}>"
+    resolved = plain(config)
+    for key in MACHINE_KEYS:
+        resolved.pop(key, None)
+    for dotted in MACHINE_VALUES:
+        parent, _, leaf = dotted.rpartition(".")
+        resolved.get(parent, {}).pop(leaf, None)
+    return resolved
+
+
+def config_hash(config: DictConfig) -> str:
+    """Return eight hexadecimal digits that name what a run computes; seeds of one run share them."""
+    text = json.dumps(hashed_part(config), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def compose_run(overrides: list[str]) -> DictConfig:
+    """Compose a run's configuration from command-line overrides, outside a Hydra application."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", overrides)
+
+
+def loader_workers() -> int:
+    """Return how many processes feed a run: none on a machine with few cores, where they would only compete."""
+    cores = os.cpu_count() or 1
+    return 0 if cores <= 4 else min(8, cores // 2)
+
+
+def register_resolvers() -> None:
+    """Make `${root:}`, `${loader_workers:}` and `${config_hash:}` known; calling it again changes nothing."""
+    OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
+    OmegaConf.register_new_resolver("loader_workers", loader_workers, replace=True)
+    OmegaConf.register_new_resolver("config_hash", lambda _root_: config_hash(_root_), replace=True)
+
+
+register_resolvers()

@@ -1,0 +1,136 @@
+"""CamVid in the layout of the SegNet release: its classes, its colours, its files."""
+
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from msaseg.data.cache import Cache, open_cache
+from msaseg.data.frames import DecodedFrames, Frame
+from msaseg.errors import UserError
+
+IGNORE = 255
+CLASSES = (
+    "Sky",
+    "Building",
+    "Pole",
+    "Road",
+    "Pavement",
+    "Tree",
+    "SignSymbol",
+    "Fence",
+    "Car",
+    "Pedestrian",
+    "Bicyclist",
+    "Unlabelled",
+)
+# The colours of SegNet's own test script; pavement there is (60, 40, 222), not CamVid's (0, 0, 192).
+PALETTE = np.array(
+    [
+        (128, 128, 128),
+        (128, 0, 0),
+        (192, 192, 128),
+        (128, 64, 128),
+        (60, 40, 222),
+        (128, 128, 0),
+        (192, 128, 128),
+        (64, 64, 128),
+        (64, 0, 128),
+        (64, 64, 0),
+        (0, 128, 192),
+        (0, 0, 0),
+    ],
+    dtype=np.uint8,
+)
+COUNTS = {"train": 367, "val": 101, "test": 233}  # frames of the official split
+FRAMES_PER_SECOND = 30
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+_NAME = re.compile(r"(?:.*/)?(?P<sequence>[^_/]+)_f?(?P<number>\d+)")
+
+log = logging.getLogger(__name__)
+
+
+class CamVid:
+    """The frames of a CamVid tree, decoded once into a shared cache.
+
+    Args:
+        root: folder of `{train,val,test}/NAME.{png,jpg,webp}` and `{split}annot/NAME.png` (index 0..11).
+        size: (h, w) to which images and training labels are stretched.
+        cache_dir: folder of the caches; null decodes the files anew each time a frame is read.
+    """
+
+    def __init__(self, root: str | Path, size: Sequence[int], cache_dir: str | Path | None) -> None:
+        self.root = Path(root)
+        self.size = (int(size[0]), int(size[1]))
+        self.cache_dir = None if cache_dir is None else Path(cache_dir)
+
+    def open(self) -> Cache | DecodedFrames:
+        """List the tree and build or find its cache.
+
+        Raises:
+            UserError: the tree or one of its files is unusable.
+        """
+        frames = list_frames(self.root)
+        if len(frames) != sum(COUNTS.values()):
+            log.warning(
+                "%s: %d frames instead of CamVid's 701: its numbers compare with nobody's;"
+                " `python -m msaseg.data verify %s` names what differs",
+                *(self.root, len(frames), self.root),
+            )
+        if self.cache_dir is None:
+            return DecodedFrames(frames, self.size, len(CLASSES))
+        return open_cache(frames, self.size, len(CLASSES), self.cache_dir)
+
+
+def list_frames(root: Path) -> list[Frame]:
+    """All frames of a tree: train, val, test, each by name.
+
+    Raises:
+        UserError: a folder is missing or empty, or a frame and its label are not both there.
+    """
+    return [frame for split in COUNTS for frame in _list_split(root, split)]
+
+
+def _list_split(root: Path, split: str) -> list[Frame]:
+    images = _by_name(root, split, _SUFFIXES)
+    labels = _by_name(root, f"{split}annot", {".png"})
+    for name in sorted(images.keys() - labels.keys()):
+        mend = f"add {root / f'{split}annot' / name}.png or remove the frame"
+        raise UserError(f"{images[name]}: this frame has no label: {mend}")
+    for name in sorted(labels.keys() - images.keys()):
+        raise UserError(f"{labels[name]}: this label has no frame in {root / split}: add it or remove the label")
+    return [Frame(f"{split}/{name}", images[name], labels[name]) for name in sorted(images)]
+
+
+def _by_name(root: Path, folder: str, suffixes: set[str]) -> dict[str, Path]:
+    where = root / folder
+    mend = "run `make data`, or set paths.data or MSASEG_DATA to a CamVid folder (SegNet layout)"
+    if not where.is_dir():
+        raise UserError(f"{where}: no such folder: {mend}")
+    found: dict[str, Path] = {}
+    for path in sorted(where.iterdir()):
+        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+            continue
+        if path.stem in found:
+            raise UserError(f"{path}: {found[path.stem].name} is the same frame: remove one of them")
+        found[path.stem] = path
+    if not found:
+        raise UserError(f"{where}: no images in this folder: {mend}")
+    return found
+
+
+def seconds(name: str) -> tuple[str, float]:
+    """Sequence and time of a frame: its number in a film of 30 frames a second.
+
+    Raises:
+        UserError: the name is not SEQUENCE_NUMBER.
+
+    >>> seconds("0001TP_006690"), seconds("test/Seq05VD_f00030"), seconds("0016E5_07959.png")
+    (('0001TP', 223.0), ('Seq05VD', 1.0), ('0016E5', 265.3))
+    """
+    match = _NAME.fullmatch(name.removesuffix(Path(name).suffix))
+    if match is None:
+        raise UserError(f"{name}: not a CamVid frame name such as 0001TP_006690: times need SEQUENCE_NUMBER")
+    return match["sequence"], int(match["number"]) / FRAMES_PER_SECOND

@@ -1,0 +1,136 @@
+"""The loaders of one protocol."""
+
+import cv2
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from msaseg.data.camvid import CLASSES
+from msaseg.data.dataset import FrameDataset, Sample, Source, Store, collate
+from msaseg.data.sampler import EpochSampler, EvalSampler
+from msaseg.data.splits import Split, Splits
+from msaseg.data.transforms import Augment
+from msaseg.errors import UserError
+
+
+class CamVidDataModule(pl.LightningDataModule):
+    """Frames from a source, divided by a split, in batches.
+
+    The order of frames and their augmentation are functions of (seed, epoch, frame): they depend neither on
+    the number of workers nor on whether a run was broken off and resumed. A last training batch of a single
+    frame is left out of the epoch, since batch normalisation may find one value a channel in it.
+
+    Args:
+        source: the frames.
+        split: divides them.
+        num_classes: 11 (void is ignored) or 12 (void is the twelfth class, as in the paper).
+        batch_size: frames a training step.
+        eval_batch_size: frames a validation or test step; null = `batch_size`.
+        num_workers: processes that read ahead; 0 reads in this one.
+        augment: training augmentation; null = none.
+        watch: part that is scored after every epoch: "val", or "test" where a protocol draws its test curve
+            (the paper's Fig. 4) and selects nothing by it.
+        seed: of order and augmentation; the split has its own.
+
+    Raises:
+        UserError: a number is out of range; in `setup` what the source finds wrong.
+    """
+
+    store: Store
+    splits: Splits
+
+    def __init__(
+        self,
+        source: Source,
+        split: Split,
+        num_classes: int = 11,
+        batch_size: int = 4,
+        eval_batch_size: int | None = None,
+        num_workers: int = 0,
+        augment: Augment | None = None,
+        watch: str = "val",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if num_classes not in (len(CLASSES) - 1, len(CLASSES)):
+            raise UserError(f"data.num_classes={num_classes}: set 11 (void ignored) or 12 (void a class)")
+        lowest = {"batch_size": 1, "eval_batch_size": 1, "num_workers": 0, "seed": 0}
+        given = {"batch_size": batch_size, "eval_batch_size": eval_batch_size or batch_size}
+        given |= {"num_workers": num_workers, "seed": seed}
+        for key, value in given.items():
+            if value < lowest[key]:
+                raise UserError(f"data.{key}={value}: set {lowest[key]} or more")
+        self.source, self.split, self.num_classes = source, split, num_classes
+        self.batch_size, self.eval_batch_size = batch_size, given["eval_batch_size"]
+        if watch not in ("val", "test"):
+            raise UserError(f"data.watch={watch}: set val or test")
+        self.watch = watch
+        self.num_workers, self.augment, self.seed = num_workers, augment or Augment(), seed
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the scored classes, by index."""
+        return CLASSES[: self.num_classes]
+
+    @property
+    def split_digest(self) -> str:
+        """Says which frames train, select and test."""
+        return self.splits.digest()
+
+    @property
+    def data_digest(self) -> str:
+        """Says which pixels the frames have, at full size."""
+        return self.store.digest
+
+    def prepare_data(self) -> None:
+        """Build the cache, in one process of each machine."""
+        self.source.open()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the source and divide its frames, once."""
+        if not hasattr(self, "store"):
+            self.store = self.source.open()
+            self.splits = self.split(self.store.names)
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Shuffled and augmented, labels at the input size."""
+        pipeline = self.augment.pipeline(self.source.size)
+        dataset = FrameDataset(
+            self.store, self.splits.train, self.num_classes, False, pipeline=pipeline, seed=self.seed
+        )
+        sampler = EpochSampler(len(dataset), self.seed)
+        single = len(sampler) > self.batch_size and len(sampler) % self.batch_size == 1
+        return self._loader(dataset, sampler, self.batch_size, drop_last=single)
+
+    def val_dataloader(self) -> DataLoader[Sample] | list[DataLoader[Sample]]:
+        """In order, labels at their own size; no loader if there is nothing to watch."""
+        watched = self.splits.test if self.watch == "test" else self.splits.val
+        return self._eval_loader(watched) if watched else []
+
+    def test_dataloader(self) -> DataLoader[Sample]:
+        """In order, labels at their own size."""
+        return self._eval_loader(self.splits.test)
+
+    def _eval_loader(self, names: tuple[str, ...]) -> DataLoader[Sample]:
+        dataset = FrameDataset(self.store, names, self.num_classes, True)
+        return self._loader(dataset, EvalSampler(len(dataset)), self.eval_batch_size, drop_last=False)
+
+    def _loader(
+        self, dataset: FrameDataset, sampler: EpochSampler | EvalSampler, batch_size: int, drop_last: bool
+    ) -> DataLoader[Sample]:
+        return DataLoader(
+            dataset,
+            batch_size=batch_size,
+            sampler=sampler,
+            drop_last=drop_last,
+            num_workers=self.num_workers,
+            collate_fn=collate,
+            worker_init_fn=_one_thread,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+
+def _one_thread(_: int) -> None:
+    """OpenCV's own threads would compete with the other workers."""
+    cv2.setNumThreads(0)

@@ -1,0 +1,95 @@
+"""Which frames train, which select, which test: the three splits of the suite."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from msaseg.data.camvid import COUNTS
+from msaseg.errors import UserError
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Frame ids ("train/0001TP_006690") of each part; the folder in an id is the official split's.
+
+    Raises:
+        ValueError: a frame is in two parts, or twice in one.
+    """
+
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        frames = self.train + self.val + self.test
+        if len(set(frames)) != len(frames):
+            raise ValueError("a frame is in two parts of the split, or twice in one")
+
+    def digest(self) -> str:
+        """A sha256 over the three lists, each sorted: the same for the same frames in each part."""
+        parts = (("train", self.train), ("val", self.val), ("test", self.test))
+        lines = [f"{part}: {' '.join(sorted(ids))}" for part, ids in parts]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+class Split(Protocol):
+    """A rule that divides frames."""
+
+    def __call__(self, frames: Sequence[str]) -> Splits:
+        """Divide the ids of all frames."""
+
+
+def _folder(frames: Sequence[str], split: str) -> tuple[str, ...]:
+    return tuple(sorted(frame for frame in frames if frame.startswith(f"{split}/")))
+
+
+class OfficialSplit:
+    """SegNet's split, 367/101/233: select on val, test once."""
+
+    def __call__(self, frames: Sequence[str]) -> Splits:
+        """Divide by folder."""
+        return Splits(_folder(frames, "train"), _folder(frames, "val"), _folder(frames, "test"))
+
+
+class TrainvalSplit:
+    """Train on train and val (468), no selection, test once (233): what the field's tables use."""
+
+    def __call__(self, frames: Sequence[str]) -> Splits:
+        """Divide by folder."""
+        return Splits(_folder(frames, "train") + _folder(frames, "val"), (), _folder(frames, "test"))
+
+
+@dataclass(frozen=True)
+class RandomSplit:
+    """A seeded random 85/15 split, as the paper's: the 15 % are the test frames, nothing selects.
+
+    It leaks: nearly every test frame lies within a second of a training frame.
+    The 85 % are rounded down, as in the notebooks that the paper follows: 595/106 of 701, 311/56 of 367.
+
+    Args:
+        pool: 701 (all frames) or 367 (the official training frames).
+        seed: draws the split; another seed, another split.
+
+    Raises:
+        UserError: for another pool.
+
+    Source: paper, section 3.2 ("85 percent images in the training set"); neither pool nor seed is given.
+    """
+
+    pool: int = 701
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.pool not in (sum(COUNTS.values()), COUNTS["train"]):
+            raise UserError(f"split.pool={self.pool}: set 701 (all frames) or 367 (the official training frames)")
+
+    def __call__(self, frames: Sequence[str]) -> Splits:
+        """Divide the pool; the order of `frames` does not matter."""
+        pool = _folder(frames, "train") if self.pool == COUNTS["train"] else tuple(sorted(frames))
+        order = np.random.default_rng(self.seed).permutation(len(pool))
+        cut = len(pool) * 85 // 100
+        train, test = (tuple(pool[i] for i in sorted(part)) for part in (order[:cut], order[cut:]))
+        return Splits(train, (), test)

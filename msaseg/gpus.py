@@ -1,0 +1,67 @@
+"""The GPUs that this process may use, found without loading torch."""
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One device.
+
+    Args:
+        id: its index or UUID, as CUDA_VISIBLE_DEVICES takes it.
+        name: of the product; empty where the driver's tool is not there to ask.
+    """
+
+    id: str
+    name: str
+
+
+def visible_gpus() -> list[Gpu]:
+    """Return the devices that CUDA_VISIBLE_DEVICES leaves, or all that `nvidia-smi` lists."""
+    listed = _listed()
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        return listed
+    ids = [word.strip() for word in chosen.split(",")]
+    ends = [number for number, word in enumerate(ids) if word in ("", "-1", "NoDevFiles")]
+    ids = ids[: ends[0]] if ends else ids  # CUDA stops reading at the first word that is no device
+    return [Gpu(id, _name(id, listed)) for id in ids]
+
+
+def _name(id: str, listed: list[Gpu]) -> str:
+    if id.isdigit() and int(id) < len(listed):
+        return listed[int(id)].name
+    return next((gpu.name for gpu in listed if gpu.id.startswith(id)), "")
+
+
+def _listed() -> list[Gpu]:
+    try:
+        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return parse_listing(done.stdout)
+
+
+def parse_listing(text: str) -> list[Gpu]:
+    r"""Return the devices in the output of `nvidia-smi -L`; a GPU cut into MIG slices counts as its slices.
+
+    >>> parse_listing("GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-11)\nGPU 1: NVIDIA L4 (UUID: GPU-22)")
+    [Gpu(id='GPU-11', name='NVIDIA H100 80GB HBM3'), Gpu(id='GPU-22', name='NVIDIA L4')]
+    """
+    gpus: list[Gpu] = []
+    whole: Gpu | None = None
+    for line in text.splitlines():
+        match = re.match(r"^(?P<slice>\s*MIG )?(?:GPU \d+: )?(?P<name>.*?) \(UUID: (?P<id>[^)]+)\)$", line.rstrip())
+        if match is None:
+            continue
+        if match["slice"] is None:
+            whole = Gpu(match["id"], match["name"].strip())
+            gpus.append(whole)
+        elif whole is not None:
+            if whole in gpus:
+                gpus.remove(whole)
+            gpus.append(Gpu(match["id"], whole.name))
+    return gpus

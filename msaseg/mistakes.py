@@ -1,0 +1,102 @@
+"""Turn what a user's mistake raises, deep in Hydra or in a constructor, into one line with the mend."""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+)
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from msaseg.config import CONF, compose_run
+from msaseg.errors import UserError
+
+MENDABLE = (ValueError, TypeError, FileNotFoundError)
+"""What constructors raise for an argument that they cannot take."""
+
+
+def explain(error: BaseException, overrides: list[str]) -> str | None:
+    """Return one line for a mistake of the user, or None for an error of the program.
+
+    Args:
+        error: what reached the command line.
+        overrides: what was typed after the module's name.
+    """
+    chain = list(_chain(error))
+    for link in chain:
+        if isinstance(link, UserError):
+            return str(link)
+    for link in chain:
+        if isinstance(link, MissingConfigException):
+            return _unknown_option(link)
+        if isinstance(link, InstantiationException):
+            return _refused_argument(link)
+        if isinstance(link, ConfigCompositionException):
+            return _unknown_key(link, overrides)
+        if isinstance(link, HydraException | OmegaConfBaseException):
+            return " ".join(str(link).split())
+    return None
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return "did you mean ...?" with the nearest names, or the choice if nothing is near.
+
+    >>> suggestion("papper", ["paper", "official"])
+    'did you mean paper?'
+    """
+    known = sorted(known)
+    near = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _unknown_option(error: MissingConfigException) -> str:
+    group, _, option = str(error.missing_cfg_file).rpartition("/")
+    return f"there is no {group}={option}: {suggestion(option, error.options or [])}"
+
+
+def _refused_argument(error: InstantiationException) -> str | None:
+    cause = error.__cause__
+    if not isinstance(cause, MENDABLE):
+        return None
+    where = re.search(r"full_key: (\S+)", str(error))
+    return " ".join(f"{where[1] if where else 'configuration'}: {cause}".split())
+
+
+def _unknown_key(error: ConfigCompositionException, overrides: list[str]) -> str:
+    text = " ".join(str(error).split())
+    key = re.search(r"Could not override '([^']+)'", text)
+    if key is None:
+        return text
+    group = key[1].partition("@")[0]
+    if (CONF / group).is_dir():
+        return f"{group} must be added: write +{group}=..."
+    groups = [word for word in overrides if word.lstrip("+").partition("=")[0] in _groups()]
+    try:
+        known = set(_keys(compose_run(groups)))
+    except (HydraException, OmegaConfBaseException):
+        known = set(_keys(compose_run([])))
+    return f"there is no key {key[1]}: {suggestion(key[1], known | _groups())}"
+
+
+def _groups() -> set[str]:
+    return {str(folder.relative_to(CONF)) for folder in CONF.rglob("*") if folder.is_dir()}
+
+
+def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
+    for key in config:
+        name = f"{prefix}{key!s}"
+        yield name
+        node = config._get_node(key)
+        if isinstance(node, DictConfig) and OmegaConf.is_dict(node) and not node._is_interpolation():
+            yield from _keys(node, f"{name}.")

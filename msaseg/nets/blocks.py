@@ -1,0 +1,53 @@
+"""The small pieces that every net is made of, and the padding that makes any input size fit."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+STRIDE = 32
+"""Inputs are padded to a multiple of this, so that the maps at strides 2 to 32 fit exactly."""
+
+
+def conv_bn_relu(in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """Convolution with zero padding ("same"), without bias, then batch norm and ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def separable_conv_bn_relu(in_channels: int, out_channels: int) -> nn.Sequential:
+    """Depthwise 3x3, pointwise 1x1, batch norm, ReLU; nothing between the two convolutions."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False),
+        nn.Conv2d(in_channels, out_channels, 1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def upsample_bn_relu(in_channels: int, out_channels: int) -> nn.Sequential:
+    """Transposed convolution 4x4 stride 2 (exactly twice the size), batch norm, ReLU."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def pad_to_stride(images: Tensor) -> Tensor:
+    """Repeat the last row and column downwards and to the right up to a multiple of 32.
+
+    Shape:
+        images: (N, C, H, W).
+        returns: (N, C, 32 * ceil(H / 32), 32 * ceil(W / 32)).
+    """
+    height, width = images.shape[-2:]
+    bottom, right = -height % STRIDE, -width % STRIDE
+    return F.pad(images, (0, right, 0, bottom), mode="replicate") if bottom or right else images
+
+
+def crop_like(maps: Tensor, reference: Tensor) -> Tensor:
+    """Cut `maps` at the bottom and right to the height and width of `reference`."""
+    height, width = reference.shape[-2:]
+    return maps[..., :height, :width]

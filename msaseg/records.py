@@ -1,0 +1,143 @@
+"""One JSON file a finished run: written, read and named here only."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from msaseg.config import ROOT, config_hash
+from msaseg.errors import UserError
+
+SCHEMA = 1
+
+PUBLISHED = ROOT / "experiments"
+"""Where records and tables lie that belong to the repository."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a finished run did and measured. No record means that the run is not finished.
+
+    Args:
+        table: id of the table that the run fills; "single" for a run outside any experiment.
+        protocol: name of the protocol that it was trained and scored under.
+        row: the table's row.
+        seed: of initialisation, shuffling and augmentation.
+        config_hash: eight hexadecimal digits over the configuration, without seed and machine.
+        metrics: split name to scores; every score's key carries its unit (`miou_pct`).
+        confusion: split name to the confusion matrix in pixels, rows truth, columns prediction.
+        classes: names of the matrix's rows.
+        cost: `params` (count), `macs` (multiply-adds of one image) at `input_size` (height, width).
+        history: series name to [step, value] pairs, in the order logged.
+        config: the resolved configuration without machine paths.
+        overrides: what was typed after `msaseg.train`.
+        data: `data_digest` of the decoded frames, `split_digest` of the frame lists, `frames` a split.
+        weights: where the encoder's weights came from, with their digest.
+        code: `commit` and `dirty` (whether tracked files outside experiments/ differed from it).
+        versions: package name to version.
+        hardware: device, cores, precision.
+        seconds: wall time of `setup`, `fit` (over all the sittings of a resumed run), `test`, and their `total`.
+        finished: UTC time, ISO 8601.
+        wandb_url: address of the online run, or None.
+        schema: version of this layout.
+    """
+
+    table: str
+    protocol: str
+    row: str
+    seed: int
+    config_hash: str
+    metrics: dict[str, dict[str, Any]]
+    confusion: dict[str, list[list[int]]]
+    classes: list[str]
+    cost: dict[str, Any]
+    history: dict[str, list[list[float]]]
+    config: dict[str, Any]
+    overrides: list[str]
+    data: dict[str, Any]
+    weights: str
+    code: dict[str, Any]
+    versions: dict[str, str]
+    hardware: dict[str, Any]
+    seconds: dict[str, float]
+    finished: str
+    wandb_url: str | None = None
+    schema: int = SCHEMA
+
+    def value(self, column: str) -> float | None:
+        """Return the number that a table shows under `column`: a test score, else a cost.
+
+        Costs come as `params_m` (millions), `macs_g` (1e9 multiply-adds) and `size_mb` (float32, 1e6 bytes).
+        """
+        scores = self.metrics.get("test", {})
+        if column in scores:
+            return None if scores[column] is None else float(scores[column])
+        costs = {
+            "params_m": self.cost["params"] / 1e6,
+            "macs_g": self.cost["macs"] / 1e9,
+            "size_mb": self.cost["params"] * 4 / 1e6,
+        }
+        return costs.get(column)
+
+    def save(self, path: Path) -> None:
+        """Write the record so that a reader sees all of it or nothing."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        part.write_text(to_json(asdict(self)), encoding="utf-8")
+        os.replace(part, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "RunRecord":
+        """Read a record.
+
+        Raises:
+            UserError: the file is not JSON, or lacks a field; the message names the file and the mend.
+        """
+        mend = f"restore it with `git checkout -- {path}` or delete it and repeat the run"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: not a readable record ({error}); {mend}") from error
+        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+            raise UserError(f"{path}: not a record of schema {SCHEMA}; {mend}")
+        names = {field.name for field in fields(cls)}
+        if names != set(content):
+            wrong = ", ".join(sorted(names ^ set(content)))
+            raise UserError(f"{path}: fields missing or unknown: {wrong}; {mend}")
+        return cls(**content)
+
+
+def record_path(root: Path, table: str, protocol: str, row: str, seed: int, config_hash: str) -> Path:
+    """Return where a run's record lies: runs that compute different things never share a file."""
+    return root / table / protocol / row / f"seed{seed}-{config_hash}.json"
+
+
+def results_root(publish: bool, outputs: Path) -> Path:
+    """Return the folder of `records/` and `tables/`: in the repository, or on this machine alone."""
+    return PUBLISHED if publish else outputs
+
+
+def records_root(publish: bool, outputs: Path) -> Path:
+    """Return where the records of a protocol lie; `publish` is the protocol's own key."""
+    return results_root(publish, outputs) / "records"
+
+
+def path_of_record(config: DictConfig) -> Path:
+    """Return where the record of a composed run is, or will be."""
+    root = records_root(config.protocol.publish, Path(config.paths.outputs))
+    return record_path(root, config.table.id, config.protocol.name, config.row, config.seed, config_hash(config))
+
+
+def to_json(content: dict[str, Any]) -> str:
+    """Return JSON with one line a field, and one line a series or matrix row: short, and still diffable."""
+    lines = [f" {json.dumps(key)}: {_value(value)}" for key, value in content.items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _value(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if isinstance(value, dict) and value and any(isinstance(item, list | dict) for item in value.values()):
+        return "{\n" + ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in value.items()) + "\n }"
+    return json.dumps(value)

@@ -1,0 +1,173 @@
+"""Train and test one configuration and write its record. Loaded only when there is something to train."""
+
+import logging
+import shutil
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from filelock import FileLock
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import LearningRateMonitor, RichProgressBar
+from pytorch_lightning.loggers import Logger
+
+from msaseg import checkpoints, provenance
+from msaseg.callbacks import LossWatch, PredictionPanel
+from msaseg.config import config_hash, hashed_part
+from msaseg.data.datamodule import CamVidDataModule
+from msaseg.module import SegmentationModule
+from msaseg.profile import cost
+from msaseg.records import RunRecord
+from msaseg.wandb_logger import RunLogger
+
+log = logging.getLogger(__name__)
+
+
+def train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
+    """Fit, test and record one run; a second process on the same run waits, then finds the record.
+
+    Args:
+        config: composed and frozen.
+        run_dir: checkpoints and logs go here.
+        record_path: where the record is written, last of all.
+
+    Raises:
+        UserError: a mistake in data, weights or values, in one line.
+        SystemExit: with status 143 after SIGTERM.
+    """
+    with FileLock(run_dir / "running.lock"):
+        if record_path.exists() and not config.rerun:
+            log.info("finished meanwhile by another process: %s", record_path)
+            return
+        _train(config, run_dir, record_path)
+
+
+def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
+    started = time.perf_counter()
+    pl.seed_everything(config.seed, verbose=False)
+    data: CamVidDataModule = build(config, "data")
+    module: SegmentationModule = build(config, "model")
+    module.config = hashed_part(config)
+    logger = build(config, "logger", save_dir=run_dir) if config.get("logger") else False
+    trainer = make_trainer(config, run_dir, logger)
+    failed = True
+    try:
+        if isinstance(logger, Logger):
+            logger.log_hyperparams(hashed_part(config))
+        resumed = checkpoints.newest_readable(checkpoints.resume_folder(run_dir))
+        if resumed is not None:
+            log.info("resuming from %s", resumed)
+        ready = time.perf_counter()
+        fit(trainer, module, data, resumed)
+        fitted = time.perf_counter()
+        if config.protocol.select == "best":
+            _load_best(module, run_dir)
+        trainer.test(module, data, verbose=False)
+        trainer.save_checkpoint(run_dir / "weights.ckpt", weights_only=True)
+        failed = False
+    finally:
+        url = logger.finish(failed) if isinstance(logger, RunLogger) else None
+    seconds = {
+        "setup": ready - started,
+        "fit": sum(value for _, value in module.history.get("train/seconds", [])),
+        "test": time.perf_counter() - fitted,
+    }
+    seconds["total"] = sum(seconds.values())
+    record = make_record(config, data, module, trainer, seconds, url)
+    record.save(record_path)
+    shutil.rmtree(checkpoints.resume_folder(run_dir), ignore_errors=True)
+    log.info("mIoU %s %% on test after %.0f s: %s", record.value("miou_pct"), seconds["total"], record_path)
+
+
+def build(config: DictConfig, key: str, **arguments: Any) -> Any:  # noqa: ANN401 - the target's type
+    """Instantiate one top-level part of a frozen configuration, with plain lists and dicts."""
+    part = OmegaConf.create({key: OmegaConf.to_container(config[key], resolve=True)})
+    return instantiate(part[key], _convert_="all", **arguments)
+
+
+def make_trainer(config: DictConfig, run_dir: Path, logger: Logger | bool) -> pl.Trainer:
+    """Return the Trainer of a run, with the precision of this machine for `precision: auto`."""
+    precision = config.trainer.precision
+    callbacks: list[pl.Callback] = [LossWatch(), PredictionPanel(), checkpoints.resume_points(run_dir)]
+    if config.protocol.select == "best":
+        callbacks.append(checkpoints.best_weights(run_dir))
+    if logger:
+        callbacks.append(LearningRateMonitor("step"))
+    if sys.stdout.isatty():
+        callbacks.append(RichProgressBar(leave=True))
+    trainer: pl.Trainer = build(
+        config,
+        "trainer",
+        callbacks=callbacks,
+        logger=logger,
+        default_root_dir=str(run_dir),
+        precision=provenance.best_precision(config.protocol.cpu_precision) if precision == "auto" else precision,
+        use_distributed_sampler=False,  # the data module's own samplers know ranks and epochs
+        num_sanity_val_steps=0,
+        enable_progress_bar=sys.stdout.isatty(),
+        enable_model_summary=False,
+    )
+    return trainer
+
+
+def fit(trainer: pl.Trainer, module: SegmentationModule, data: CamVidDataModule, resumed: Path | None) -> None:
+    """Fit; turn Lightning's silent exit on SIGTERM into exit status 143."""
+    try:
+        trainer.fit(module, data, ckpt_path=resumed)
+    except SystemExit as stopped:
+        raise SystemExit(stopped.code or 143) from stopped
+
+
+def _load_best(module: SegmentationModule, run_dir: Path) -> None:
+    best = checkpoints.newest_readable(run_dir / "best")
+    assert best is not None, "protocol.select=best needs a validation split"
+    module.load_state_dict(torch.load(best, weights_only=True, map_location=module.device)["state_dict"])
+
+
+def make_record(
+    config: DictConfig,
+    data: CamVidDataModule,
+    module: SegmentationModule,
+    trainer: pl.Trainer,
+    seconds: dict[str, float],
+    url: str | None,
+) -> RunRecord:
+    """Return the record of a finished run."""
+    results = {stage: dict(result) for stage, result in module.results.items()}
+    confusion = {stage: result.pop("confusion") for stage, result in results.items()}
+    return RunRecord(
+        table=config.table.id,
+        protocol=config.protocol.name,
+        row=config.row,
+        seed=config.seed,
+        config_hash=config_hash(config),
+        metrics=results,
+        confusion=confusion,
+        classes=list(module.classes),
+        cost=cost(module.net, tuple(config.protocol.size)),
+        history=module.history,
+        config=hashed_part(config),
+        overrides=list(HydraConfig.get().overrides.task),
+        data=_data_facts(data),
+        weights=getattr(getattr(module.net, "encoder", None), "weights_source", "none"),
+        code=provenance.code_state(),
+        versions=provenance.versions(),
+        hardware=provenance.hardware(trainer.strategy.root_device, trainer.precision),
+        seconds={key: round(value, 2) for key, value in seconds.items()},
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        wandb_url=url,
+    )
+
+
+def _data_facts(data: CamVidDataModule) -> dict[str, Any]:
+    return {
+        "data_digest": data.data_digest,
+        "split_digest": data.split_digest,
+        "frames": {part: len(getattr(data.splits, part)) for part in ("train", "val", "test")},
+    }

@@ -1,0 +1,1 @@
+"""The paper's tables, from their declaration to Markdown: no torch, no network, no training."""

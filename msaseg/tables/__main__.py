@@ -1,0 +1,148 @@
+"""The tables' command line: `python -m msaseg.tables list|missing|render|check|reproduce`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from msaseg.errors import UserError
+from msaseg.mistakes import suggestion
+from msaseg.records import results_root
+from msaseg.tables.plan import Plan
+from msaseg.tables.protocols import machine_paths, protocol_names
+from msaseg.tables.render import contents, published, render_all, write
+from msaseg.tables.reproduce import reproduce
+from msaseg.tables.spec import Table, load_tables
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return its exit status: 2 for a mistake of the user."""
+    args = _parser().parse_args(arguments)
+    try:
+        if getattr(args, "protocol", None) is not None:
+            _known("protocol", args.protocol, protocol_names())
+        return _run(args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _run(args: argparse.Namespace) -> int:
+    tables = load_tables()
+    chosen = list(tables.values())
+    if getattr(args, "table", None) is not None:
+        _known("table", args.table, list(tables))
+        chosen = [tables[args.table]]
+    plan = Plan(machine_paths().outputs)
+    match args.command:
+        case "list":
+            return list_tables(chosen, plan)
+        case "missing":
+            return list_missing(chosen, plan, args.protocol, args.seeds)
+        case "render":
+            return render_tables(chosen, plan, args.protocol)
+        case "check":
+            return check_tables(chosen, plan)
+        case _:
+            return reproduce(chosen, plan, args.protocol, args.seeds)
+
+
+def list_tables(tables: Sequence[Table], plan: Plan) -> int:
+    """Print each table with its rows and, a protocol, the runs recorded of those that its sweep asks for."""
+    for table in tables:
+        print(f"{table.id}: {table.title} ({len(table.rows)} rows)")
+        asked = len(table.rows) * len(plan.seeds(table))
+        for protocol in protocol_names():
+            done = 0
+            if (plan.records(protocol) / table.id / protocol).is_dir():
+                done = asked - len(plan.missing(table, protocol))
+            print(f"  {protocol:<10} {done}/{asked} runs")
+    return 0
+
+
+def list_missing(tables: Sequence[Table], plan: Plan, protocol: str, seeds: Sequence[int] | None) -> int:
+    """Print the command of every run that has no record."""
+    for table in tables:
+        for point in plan.missing(table, protocol, seeds):
+            print(f"python -m msaseg.train {' '.join(point.overrides)}")
+    return 0
+
+
+def render_tables(tables: Sequence[Table], plan: Plan, protocol: str | None) -> int:
+    """Write the published protocols' tables into the repository, or an unpublished one's beside its runs."""
+    publish = protocol is None or plan.protocol(protocol).publish
+    names = published(plan) if publish or protocol is None else [protocol]
+    complaints: list[str] = []
+    rendered = render_all(tables, plan, names, complaints)
+    for file in write(rendered, results_root(publish, plan.outputs) / "tables"):
+        print(file)
+    if not publish:
+        print("\n" + "\n".join(content.markdown for content in rendered.values()))
+    return _complain(complaints)
+
+
+def check_tables(tables: Sequence[Table], plan: Plan) -> int:
+    """Compare the repository's tables with what the records give today."""
+    complaints: list[str] = []
+    expected = contents(render_all(tables, plan, published(plan), complaints))
+    folder = results_root(True, plan.outputs) / "tables"
+    present = {file.name for file in folder.glob("*") if not file.name.startswith(".")}
+    for name in sorted(expected.keys() | present):
+        if name not in expected:
+            complaints.append(f"{folder / name}: no table is rendered to this file; delete it")
+        elif name not in present:
+            complaints.append(f"{folder / name}: missing; run `make tables`")
+        elif (folder / name).read_bytes() != expected[name].encode():
+            complaints.append(f"{folder / name}: differs from what its records give; run `make tables`")
+    return _complain(complaints[:1])
+
+
+def _complain(complaints: Sequence[str]) -> int:
+    for line in complaints:
+        print(f"error: {line}", file=sys.stderr)
+    return 1 if complaints else 0
+
+
+def _known(kind: str, name: str, names: Sequence[str]) -> None:
+    if name not in names:
+        raise UserError(f"there is no {kind} {name!r}: {suggestion(name, names)}")
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        seeds = [int(word) for word in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: write seeds as 0,1,2") from None
+    if min(seeds) < 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: a seed is 0 or more")
+    return list(dict.fromkeys(seeds))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m msaseg.tables", description="The paper's tables and the runs behind them."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    about = {
+        "list": "every table, with how many of its runs are recorded",
+        "missing": "the command of every run that has no record",
+        "render": "write Markdown and CSV from the records",
+        "check": "fail if the repository's tables differ from its records",
+        "reproduce": "make the missing runs, then render",
+    }
+    for name, text in about.items():
+        command = commands.add_parser(name, help=text, description=text)
+        if name != "check":
+            command.add_argument("--table", help="this table alone")
+        if name in ("missing", "render", "reproduce"):
+            default = None if name == "render" else "paper"
+            command.add_argument("--protocol", default=default, help=f"default: {default or 'all that are published'}")
+        if name in ("missing", "reproduce"):
+            command.add_argument("--seeds", type=_seeds, help="e.g. 0,1; default: those of each sweep")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

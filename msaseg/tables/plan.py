@@ -1,0 +1,152 @@
+"""Which runs fill a table, and which of them have no record yet."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from msaseg.config import CONF, config_hash
+from msaseg.errors import UserError
+from msaseg.records import record_path, records_root
+from msaseg.tables.composed import ComposedCache
+from msaseg.tables.protocols import Protocol, about, compose_protocol
+from msaseg.tables.spec import Table
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of a table.
+
+    Args:
+        table: the table's id.
+        protocol: name of the protocol that it runs under.
+        row: the row that it fills.
+        seed: of the run.
+        overrides: what to type after `msaseg.train` to make exactly this run.
+        config_hash: that the run's record bears.
+    """
+
+    table: str
+    protocol: str
+    row: str
+    seed: int
+    overrides: tuple[str, ...]
+    config_hash: str
+
+
+class Plan:
+    """The runs behind every table, composed once and then remembered.
+
+    Args:
+        outputs: the machine's folder for runs: holds the cache, and the records of unpublished protocols.
+    """
+
+    def __init__(self, outputs: Path) -> None:
+        self.outputs = outputs
+        self.cache = ComposedCache(outputs / "cache")
+
+    def protocol(self, name: str) -> Protocol:
+        """Return a protocol by its name.
+
+        Raises:
+            UserError: its file does not compose.
+        """
+        where = f"conf/protocol/{name}.yaml"
+        fields = self.cache.get(f"protocol {name}", lambda: _composed(where, lambda: compose_protocol(name)))
+        return Protocol(name=name, about=about(name), **fields)
+
+    def seeds(self, table: Table) -> list[int]:
+        """Return the seeds that the table's sweep asks for."""
+        where = f"conf/experiment/{table.id}.yaml"
+        jobs = self.cache.get(f"jobs {table.id}", lambda: _composed(where, lambda: _jobs(table.id, ())))
+        return list(jobs["seeds"])
+
+    def points(
+        self, table: Table, protocol: str, seeds: Sequence[int] | None = None, extra: Sequence[str] = ()
+    ) -> list[Point]:
+        """Return the runs of a table under a protocol, in the order of its rows.
+
+        Args:
+            table: the table to fill.
+            protocol: name of the protocol to run under.
+            seeds: to run instead of those that the sweep names.
+            extra: further overrides of every run.
+
+        Raises:
+            UserError: the experiment does not compose, or its sweep reaches other rows than are declared.
+        """
+        chosen = (f"protocol={protocol}", *extra)
+        where = f"conf/experiment/{table.id}.yaml with {' '.join(chosen)}"
+        key = f"points {table.id} {' '.join(chosen)}"
+        plan = self.cache.get(key, lambda: _composed(where, lambda: _rows(table.id, chosen)))
+        _check_rows(table, [row for row, _, _ in plan["rows"]], where)
+        return [
+            Point(table.id, protocol, row, seed, (*overrides, f"seed={seed}"), digest)
+            for row, digest, overrides in sorted(plan["rows"], key=lambda entry: list(table.rows).index(entry[0]))
+            for seed in (plan["seeds"] if seeds is None else seeds)
+        ]
+
+    def missing(self, table: Table, protocol: str, seeds: Sequence[int] | None = None) -> list[Point]:
+        """Return the runs of a table that have no record."""
+        root = self.records(protocol)
+        return [point for point in self.points(table, protocol, seeds) if not _path(root, point).exists()]
+
+    def records(self, protocol: str) -> Path:
+        """Return the folder that holds the records of a protocol."""
+        return records_root(self.protocol(protocol).publish, self.outputs)
+
+
+def _path(root: Path, point: Point) -> Path:
+    return record_path(root, point.table, point.protocol, point.row, point.seed, point.config_hash)
+
+
+def _composed(where: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Call `make` with the configuration folder opened, once for all that it composes."""
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return make()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(f"{where}: {' '.join(str(error).split())}") from error
+
+
+def _jobs(table: str, chosen: Sequence[str]) -> dict[str, Any]:
+    """Return `jobs`, the overrides of each but for its seed, and `seeds`, as Hydra's own sweeper does."""
+    arguments = [f"+experiment={table}", *chosen]
+    base = compose("train", arguments, return_hydra_config=True)
+    params = OmegaConf.to_container(base.hydra.sweeper.params or OmegaConf.create(), resolve=True)
+    assert isinstance(params, dict)
+    parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+    parsed = parser.parse_overrides([f"{key!s}={value}" for key, value in params.items()] + arguments)
+    jobs: dict[tuple[str, ...], None] = {}
+    seeds: dict[int, None] = {}
+    for job in BasicSweeper.split_arguments(parsed, None)[0]:
+        jobs[tuple(word for word in job if not word.startswith("seed="))] = None
+        seeds.update(dict.fromkeys(int(word[len("seed=") :]) for word in job if word.startswith("seed=")))
+    return {"jobs": [list(job) for job in jobs], "seeds": list(seeds) or [int(base.seed)]}
+
+
+def _rows(table: str, chosen: Sequence[str]) -> dict[str, Any]:
+    """Return `rows`, a [row, config hash, overrides] each, and `seeds`: one composition a row."""
+    plan = _jobs(table, chosen)
+    runs: list[DictConfig] = [compose("train", job) for job in plan["jobs"]]
+    rows = [[str(run.row), config_hash(run), job] for run, job in zip(runs, plan["jobs"], strict=True)]
+    return {"rows": rows, "seeds": plan["seeds"]}
+
+
+def _check_rows(table: Table, reached: list[str], where: str) -> None:
+    for row in reached:
+        if row not in table.rows:
+            raise UserError(f"{where}: the sweep reaches row {row!r}, which table.rows does not declare")
+        if reached.count(row) > 1:
+            raise UserError(f"{where}: the sweep reaches row {row!r} {reached.count(row)} times, must be once")
+    for row in table.rows:
+        if row not in reached:
+            raise UserError(f"{where}: table.rows.{row} is declared, but the sweep does not reach it")

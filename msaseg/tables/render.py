@@ -1,0 +1,189 @@
+"""A table as Markdown and as CSV: every number has a record behind it and its protocol's name beside it."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from msaseg.tables.cells import MARKS, Cell, Group, group, read_runs
+from msaseg.tables.plan import Plan
+from msaseg.tables.protocols import protocol_names
+from msaseg.tables.spec import Table
+
+NOTICE = "<!-- Generated from the records by `make tables`. Do not edit: `make check-tables` compares the two. -->"
+CSV_HEADER = (
+    *("table", "row", "label", "column", "protocol", "paper"),
+    *("mean", "sd", "n", "difference", "marks", "commits"),
+)
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A table's two files."""
+
+    markdown: str
+    csv: str
+
+
+def groups_of(table: Table, plan: Plan, protocols: Sequence[str], complaints: list[str]) -> list[Group]:
+    """Return one group of cells for each of these protocols that the table has records under.
+
+    Args:
+        table: to fill.
+        plan: of its runs.
+        protocols: names in the order to show.
+        complaints: takes one line for each record that cannot be read.
+    """
+    found = []
+    for protocol in protocols:
+        runs = read_runs(plan.records(protocol), table, protocol, complaints)
+        if runs:
+            found.append(group(table, protocol, plan, runs))
+    return found or [group(table, protocols[0], plan, [])]
+
+
+def published(plan: Plan) -> list[str]:
+    """Return the names of the protocols whose tables belong to the repository."""
+    return [name for name in protocol_names() if plan.protocol(name).publish]
+
+
+def render_all(
+    tables: Sequence[Table], plan: Plan, protocols: Sequence[str], complaints: list[str]
+) -> dict[str, Rendered]:
+    """Return every table rendered, by its id."""
+    return {table.id: render(table, groups_of(table, plan, protocols, complaints)) for table in tables}
+
+
+def render(table: Table, groups: Sequence[Group]) -> Rendered:
+    """Return a table as Markdown and CSV."""
+    return Rendered(markdown=_markdown(table, groups), csv=_csv(table, groups))
+
+
+def write(rendered: dict[str, Rendered], folder: Path) -> list[Path]:
+    """Write each table's two files into a folder; return the Markdown ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents(rendered).items():
+        (folder / name).write_text(content, encoding="utf-8", newline="\n")
+    return [folder / f"{table}.md" for table in rendered]
+
+
+def contents(rendered: dict[str, Rendered]) -> dict[str, str]:
+    """Return file name to content."""
+    files = {}
+    for table, content in rendered.items():
+        files[f"{table}.md"], files[f"{table}.csv"] = content.markdown, content.csv
+    return files
+
+
+def show(cell: Cell) -> str:
+    """Return the text of a cell: mean ± sd (n), with the marks of the runs behind it."""
+    if cell.mean is None:
+        return MARKS["missing"][0]
+    spread = "" if cell.sd is None else f" ± {cell.sd:.2f}"
+    count = f"n={cell.n} of {cell.asked}" if "fewer" in cell.marks else f"n={cell.n}"
+    signs = "".join(MARKS[mark][0] for mark in ("stale", "dirty") if mark in cell.marks)
+    return f"{cell.mean:.2f}{spread} ({count}){' ' + signs if signs else ''}"
+
+
+def show_difference(cell: Cell) -> str:
+    """Return the text of a difference to the paper, marked if it is beyond the tolerance."""
+    if cell.difference is None:
+        return ""
+    return f"{cell.difference:+.2f}{' ' + MARKS['outside'][0] if 'outside' in cell.marks else ''}"
+
+
+def show_paper(number: float | None) -> str:
+    """Return the paper's number as it prints it."""
+    return "" if number is None else f"{number:g}"
+
+
+def printed_columns(table: Table) -> list[str]:
+    """Return the columns that the paper prints any number for."""
+    return [key for key in table.columns if any(table.printed(row, key) is not None for row in table.rows)]
+
+
+def legend(groups: Sequence[Group]) -> list[str]:
+    """Return a line for each mark that the table uses."""
+    used = {mark for part in groups for cell in part.cells.values() for mark in cell.marks}
+    return [f"{sign}: {meaning}." for mark, (sign, meaning) in MARKS.items() if mark in used]
+
+
+def _markdown(table: Table, groups: Sequence[Group]) -> str:
+    parts = [NOTICE, f"# {table.title}", _sources(table), "\n".join(_grid(table, groups))]
+    parts += ["\n".join(f"- {line}" for line in legend(groups))] if legend(groups) else []
+    parts += ["## Protocols", "\n".join(_about(table, part) for part in groups)]
+    if any(part.runs for part in groups):
+        parts += ["## Provenance", "\n".join(_provenance(part) for part in groups if part.runs)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _sources(table: Table) -> str:
+    ours = "Ours: mean ± sample standard deviation over n seeds"
+    return f"The paper's numbers: {table.source}. {ours}; the protocol is named above each number."
+
+
+def _grid(table: Table, groups: Sequence[Group]) -> Iterator[str]:
+    printed = printed_columns(table)
+    head = [table.row_header, *(f"{table.columns[key]}, as printed" for key in printed)]
+    for part in groups:
+        for key, heading in table.columns.items():
+            head.append(f"`{part.protocol.name}`: {heading}")
+            head += ["difference"] if key in printed else []
+    yield _line(head)
+    yield _line(["---", *["---:"] * (len(head) - 1)])
+    for row, content in table.rows.items():
+        cells = [content.label, *(show_paper(table.printed(row, key)) for key in printed)]
+        for part in groups:
+            for key in table.columns:
+                cells.append(show(part.cells[row, key]))
+                cells += [show_difference(part.cells[row, key])] if key in printed else []
+        yield _line(cells)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _about(table: Table, part: Group) -> str:
+    name, seeds = part.protocol.name, sorted({run.seed for run in part.runs})
+    other = bool(seeds) and seeds != sorted(part.asked)
+    chosen = ",".join(map(str, seeds))
+    every = f"make reproduce-tables PROTOCOL={name}{f' SEEDS={chosen}' if other else ''}"
+    words = [f"+experiment={table.id}", f"protocol={name}", *([f"seed={chosen}"] if other else []), "-m"]
+    this = f"python -m msaseg.train {' '.join(words)}"
+    return f"- `{name}`: {part.protocol.about}\n  Reproduce: `{every}`, or this table's runs alone: `{this}`."
+
+
+def _provenance(part: Group) -> str:
+    commits = ", ".join(f"`{commit}`" for commit in _commits(part)) or "unknown"
+    hardware = ", ".join(sorted({_hardware(run.hardware) for run in part.runs}))
+    hours = sum(run.seconds for run in part.runs) / 3600
+    runs = f"{len(part.runs)} run{'s' if len(part.runs) > 1 else ''}"
+    return f"- `{part.protocol.name}`: {runs}, {hours:.1f} hours; {hardware}; commit {commits}."
+
+
+def _hardware(hardware: dict[str, object]) -> str:
+    device, cores, precision = (hardware.get(key, "?") for key in ("device", "cores", "precision"))
+    return f"{device} ({cores} cores, {precision})"
+
+
+def _commits(part: Group, row: str | None = None) -> list[str]:
+    return sorted({run.commit[:10] for run in part.runs if run.commit and row in (None, run.row)})
+
+
+def _csv(table: Table, groups: Sequence[Group]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_HEADER)
+    for part in groups:
+        for (row, column), cell in part.cells.items():
+            commits = " ".join(_commits(part, row)) if cell.n else ""
+            numbers = [_plain(cell.mean), _plain(cell.sd), cell.n, _plain(cell.difference)]
+            names = [table.id, row, table.rows[row].label, column, part.protocol.name, show_paper(cell.paper)]
+            writer.writerow([*names, *numbers, " ".join(cell.marks), commits])
+    return text.getvalue()
+
+
+def _plain(number: float | None) -> str:
+    return "" if number is None else f"{number:.4f}"

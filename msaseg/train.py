@@ -1,0 +1,73 @@
+"""One run, or a sweep of runs: `python -m msaseg.train [model=..] [protocol=..] [+experiment=..] [-m]`.
+
+Composes the configuration, checks and freezes it, trains, tests, and writes one record. A run whose record exists
+is not made again; a run that was broken off goes on from its last checkpoint.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from msaseg import launcher
+from msaseg.config import CONF
+from msaseg.errors import UserError
+from msaseg.mistakes import explain
+from msaseg.records import path_of_record
+from msaseg.slots import die_with_parent
+
+log = logging.getLogger(__name__)
+
+
+@hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
+def run(config: DictConfig) -> None:
+    """Make one run, unless its record exists."""
+    check(config)
+    OmegaConf.set_readonly(config, True)
+    record = path_of_record(config)
+    if record.exists() and not config.rerun:
+        log.info("finished before: %s (rerun=true trains again)", record)
+        return
+    from msaseg.running import train  # torch and Lightning load only when there is something to train
+
+    train(config, Path(HydraConfig.get().runtime.output_dir), record)
+
+
+def check(config: DictConfig) -> None:
+    """Refuse what composes but cannot be meant.
+
+    Raises:
+        UserError: a row that the table does not have, several devices for one run, a seed below 0.
+    """
+    rows = config.table.get("rows")
+    if rows is not None and config.row not in rows:
+        raise UserError(f"row={config.row} is not a row of table {config.table.id}: {', '.join(rows)}")
+    if config.trainer.devices != 1:
+        raise UserError(f"trainer.devices={config.trainer.devices}: a run takes one device; -m fills the others")
+    if config.seed < 0:
+        raise UserError(f"seed={config.seed}: a seed is 0 or more")
+
+
+def main() -> int:
+    """Run the command line; return its exit status."""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach `explain` instead of Hydra's printer
+    die_with_parent()
+    launcher.register()
+    sys.argv[1:] = launcher.reorder_flags(sys.argv[1:])
+    try:
+        run()
+    except Exception as error:
+        message = explain(error, sys.argv[1:])
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

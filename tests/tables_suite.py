@@ -1,0 +1,62 @@
+"""Records as a finished run leaves them, for the tests of the tables."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from msaseg.records import RunRecord, record_path
+from msaseg.tables.plan import Plan, Point
+from msaseg.tables.spec import Table, load_tables
+
+TABLE = load_tables()["pooling_sweep"]
+
+
+def record_of(point: Point, miou: float, **changes) -> RunRecord:
+    record = RunRecord(
+        table=point.table,
+        protocol=point.protocol,
+        row=point.row,
+        seed=point.seed,
+        config_hash=point.config_hash,
+        metrics={"test": {"miou_pct": miou}},
+        confusion={"test": [[3, 1], [0, 4]]},
+        classes=["Sky", "Building"],
+        cost={"params": 2_000_000, "macs": 3_000_000_000, "input_size": [64, 96]},
+        history={"train/loss": [[0, 1.0], [10, 0.5]]},
+        config={},
+        overrides=list(point.overrides),
+        data={},
+        weights="none",
+        code={"commit": "0123456789abcdef", "dirty": False},
+        versions={},
+        hardware={"device": "Some CPU", "kind": "cpu", "cores": 2, "precision": "32-true"},
+        seconds={"fit": 30.0, "test": 6.0, "total": 36.0},
+        finished="2026-01-01T00:00:00+00:00",
+    )
+    return replace(record, **changes)
+
+
+@dataclass
+class Suite:
+    """A suite whose results lie in a temporary folder."""
+
+    folder: Path
+    plan: Plan
+    table: Table = TABLE
+
+    @property
+    def outputs(self) -> Path:
+        return self.plan.outputs
+
+    @property
+    def published(self) -> Path:
+        return self.folder / "experiments"
+
+    def points(self, protocol: str, row: str) -> list[Point]:
+        return [point for point in self.plan.points(self.table, protocol) if point.row == row]
+
+    def add(self, point: Point, miou: float, **changes) -> Path:
+        record = record_of(point, miou, **changes)
+        key = (record.table, record.protocol, record.row, record.seed, record.config_hash)
+        path = record_path(self.plan.records(point.protocol), *key)
+        record.save(path)
+        return path

@@ -1,0 +1,93 @@
+"""The splits, on the real names: the shipped manifest has them all."""
+
+import random
+
+import numpy as np
+import pytest
+
+from msaseg.data.camvid import seconds
+from msaseg.data.manifest import read_manifest
+from msaseg.data.splits import OfficialSplit, RandomSplit, Splits, TrainvalSplit
+from msaseg.errors import UserError
+
+FRAMES = tuple(f"{row.split}/{row.name}" for row in read_manifest())
+RULES = {
+    "official": (OfficialSplit(), (367, 101, 233)),
+    "trainval": (TrainvalSplit(), (468, 0, 233)),
+    "random 701": (RandomSplit(pool=701, seed=0), (595, 0, 106)),  # int(0.85 * 701)
+    "random 367": (RandomSplit(pool=367, seed=0), (311, 0, 56)),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_split_when_made_has_the_sizes_of_its_protocol(rule):
+    split, sizes = RULES[rule]
+    made = split(FRAMES)
+    assert (len(made.train), len(made.val), len(made.test)) == sizes
+    assert not set(made.train) & set(made.test)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_split_when_frames_come_in_another_order_is_the_same(rule):
+    split, _ = RULES[rule]
+    shuffled = random.Random(1).sample(FRAMES, len(FRAMES))
+    assert split(shuffled) == split(FRAMES)
+
+
+@pytest.mark.parametrize(
+    ("rule", "digest"),
+    [
+        ("official", "45187bec22102fb6"),
+        ("trainval", "3699f5abb7b768e7"),
+        ("random 701", "535f52dde1dc2887"),
+        ("random 367", "f95c57325c0b2bb2"),
+    ],
+)
+def test_split_when_made_again_on_any_machine_has_this_digest(rule, digest):
+    assert RULES[rule][0](FRAMES).digest()[:16] == digest
+
+
+def test_digest_when_a_frame_changes_sides_changes():
+    here, there = Splits(("a", "b"), (), ("c",)), Splits(("a",), (), ("b", "c"))
+    assert here.digest() != there.digest()
+    assert here.digest() != Splits(("a", "b"), ("c",), ()).digest()
+    assert here.digest() == Splits(("b", "a"), (), ("c",)).digest()
+
+
+def test_splits_when_a_frame_is_in_two_parts_are_refused():
+    with pytest.raises(ValueError, match="in two parts"):
+        Splits(("a",), (), ("a",))
+
+
+def test_random_split_when_seeded_otherwise_differs():
+    assert RandomSplit(seed=0)(FRAMES).test != RandomSplit(seed=1)(FRAMES).test
+
+
+def test_random_split_over_367_when_made_keeps_to_the_training_folder():
+    made = RandomSplit(pool=367)(FRAMES)
+    assert all(frame.startswith("train/") for frame in made.train + made.test)
+
+
+def test_random_split_when_given_another_pool_names_the_key():
+    with pytest.raises(UserError, match=r"split\.pool=500: set 701"):
+        RandomSplit(pool=500)
+
+
+def share_within(splits: Splits, limit: float) -> float:
+    """Share of test frames that have a training frame of their sequence within so many seconds."""
+    times: dict[str, list[float]] = {}
+    for sequence, time in map(seconds, splits.train):
+        times.setdefault(sequence, []).append(time)
+    near = [
+        min((abs(time - other) for other in times.get(sequence, [])), default=np.inf) <= limit + 1e-6
+        for sequence, time in map(seconds, splits.test)
+    ]
+    return float(np.mean(near))
+
+
+def test_random_split_when_looked_at_in_time_leaks():
+    assert np.mean([share_within(RandomSplit(seed=s)(FRAMES), 1.0) for s in range(10)]) > 0.95
+
+
+def test_official_split_when_looked_at_in_time_does_not_leak():
+    assert share_within(OfficialSplit()(FRAMES), 1.0) < 0.01

@@ -1,0 +1,162 @@
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from hydra.errors import MissingConfigException
+
+from msaseg import gpus, launcher
+from msaseg.config import compose_run
+from msaseg.errors import UserError
+from msaseg.gpus import Gpu, parse_listing, visible_gpus
+
+SWEEP = """
+    import os, sys
+    import hydra
+    from msaseg import launcher
+    from msaseg.config import CONF
+
+    @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
+    def run(config):
+        raise AssertionError("the launcher starts processes")
+
+    launcher.register()
+    sys.argv[1:] = launcher.reorder_flags(sys.argv[1:])
+    run()
+"""
+STAND_IN = """
+    import os, sys
+    from pathlib import Path
+    from msaseg.config import compose_run
+    from msaseg.records import path_of_record
+
+    config = compose_run(sys.argv[1:])
+    print("training", config.row, "on", os.environ.get("CUDA_VISIBLE_DEVICES"))
+    todo = os.environ.get("BREAK_" + config.row)
+    if todo == "raise":
+        raise RuntimeError("loss is NaN")
+    if todo == "kill":
+        os.kill(os.getpid(), 9)
+    record = path_of_record(config)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text("{}")
+"""
+
+
+def sweep(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    (folder / "sweep.py").write_text(textwrap.dedent(SWEEP))
+    (folder / "standin.py").write_text(textwrap.dedent(STAND_IN))
+    command = [sys.executable, "sweep.py", *words, "+hydra.launcher.train_module=standin"]
+    settings = {"MSASEG_OUTPUTS": str(folder / "out"), "PYTHONPATH": str(folder), "HYDRA_FULL_ERROR": "1"}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ | settings | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+SMOKE = ("+experiment=pooling_sweep", "-m", "protocol=smoke", "model.net.num_poolings=0,1,2", "seed=0")
+
+
+def records(folder: Path) -> list[str]:
+    return sorted(path.parent.name for path in (folder / "out" / "records").rglob("*.json"))
+
+
+def test_sweep_with_broken_runs_names_them_and_a_second_one_makes_them_alone(tmp_path):
+    broken = sweep(tmp_path, *SMOKE, BREAK_pool0="raise", BREAK_pool1="kill", CUDA_VISIBLE_DEVICES="0,1")
+    assert broken.returncode != 0
+    assert records(tmp_path) == ["pool2"]
+    summary = broken.stderr.strip().splitlines()[-1]
+    assert "2 of 3 runs failed: " in summary
+    assert "pool0/seed0 (exit code 1: RuntimeError: loss is NaN, log " in summary
+    assert "pool1/seed0 (signal 9, log " in summary
+    assert "[3/3]" in broken.stdout
+
+    mended = sweep(tmp_path, *SMOKE, CUDA_VISIBLE_DEVICES="0,1")
+    assert mended.returncode == 0, mended.stderr
+    assert "1 of 3 runs are finished already" in mended.stdout
+    assert "[2/3] pool" in mended.stdout
+    assert "done in " in mended.stdout
+    assert records(tmp_path) == ["pool0", "pool1", "pool2"]
+    [log] = (tmp_path / "out" / "runs" / "pooling_sweep" / "smoke" / "pool0").rglob("console.log")
+    assert "training pool0 on " in log.read_text()
+
+    before = log.stat().st_mtime_ns
+    done = sweep(tmp_path, *SMOKE)
+    assert done.returncode == 0, done.stderr
+    assert "3 of 3 runs are finished already" in done.stdout
+    assert log.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-m", "+experiment=x", "seed=0"],
+        ["+experiment=x", "-m", "seed=0"],
+        ["+experiment=x", "seed=0", "-m"],
+        ["+experiment=x", "--multirun", "seed=0"],
+    ],
+)
+def test_multirun_flag_anywhere_comes_to_the_front(words):
+    assert launcher.reorder_flags(words) == ["-m", "+experiment=x", "seed=0"]
+
+
+def test_arguments_without_multirun_flag_stay_as_they_are():
+    assert launcher.reorder_flags(["seed=0", "--cfg", "job"]) == ["seed=0", "--cfg", "job"]
+
+
+def test_slots_on_two_gpus_with_two_jobs_each_are_four():
+    four = launcher.slots([Gpu("0", "L4"), Gpu("1", "L4")], jobs_per_gpu=2)
+    assert [slot["CUDA_VISIBLE_DEVICES"] for slot in four] == ["0", "1", "0", "1"]
+    assert all(int(slot.get("OMP_NUM_THREADS", 1)) >= 1 for slot in four)
+
+
+def test_machine_without_gpu_is_one_slot_that_keeps_its_environment():
+    assert launcher.slots([], jobs_per_gpu=1) == [{}]
+
+
+def test_launcher_with_no_job_on_a_gpu_is_refused():
+    with pytest.raises(UserError, match="jobs_per_gpu=0"):
+        launcher.GpuLauncher(jobs_per_gpu=0)
+
+
+@pytest.mark.parametrize(
+    ("value", "ids"),
+    [("", []), ("-1", []), ("0,1", ["0", "1"]), ("2, GPU-ab", ["2", "GPU-ab"]), ("3,-1,4", ["3"])],
+)
+def test_visible_devices_limit_the_gpus(monkeypatch, value, ids):
+    monkeypatch.setattr(gpus, "_listed", lambda: [Gpu("GPU-abc", "L4")])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+    assert [gpu.id for gpu in visible_gpus()] == ids
+
+
+def test_gpus_without_limit_are_those_of_the_driver(monkeypatch):
+    monkeypatch.setattr(gpus, "_listed", lambda: [Gpu("GPU-abc", "L4")])
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert visible_gpus() == [Gpu("GPU-abc", "L4")]
+
+
+def test_gpu_cut_into_slices_counts_as_its_slices():
+    text = """GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-1)
+  MIG 3g.20gb     Device  0: (UUID: MIG-a)
+  MIG 3g.20gb     Device  1: (UUID: MIG-b)
+GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-2)
+"""
+    assert [gpu.id for gpu in parse_listing(text)] == ["MIG-a", "MIG-b", "GPU-2"]
+    assert {gpu.name for gpu in parse_listing(text)} == {"NVIDIA A100-SXM4-40GB"}
+
+
+def test_run_composes_without_submitit_and_slurm_asks_for_it():
+    assert compose_run([]).seed == 0
+    try:
+        import hydra_plugins.hydra_submitit_launcher  # noqa: F401
+    except ImportError:
+        with pytest.raises(MissingConfigException, match="submitit_slurm"):
+            compose_run(["hydra/launcher=slurm"])
+    else:
+        assert compose_run(["hydra/launcher=slurm"]).seed == 0

@@ -1,0 +1,115 @@
+"""The LightningModule around a small net: it learns, resumes exactly, and stops on NaN."""
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from msaseg.callbacks import LossWatch
+from msaseg.config import compose_run
+from msaseg.data.camvid import CLASSES
+from msaseg.errors import UserError
+from msaseg.running import build
+
+SMALL = [
+    "protocol=smoke",
+    "protocol.source.train=8",
+    "protocol.source.val=2",
+    "protocol.source.test=3",
+    "data.batch_size=4",
+]
+
+
+def run_parts(*overrides):
+    config = compose_run([*SMALL, *overrides])
+    pl.seed_everything(config.seed, verbose=False)
+    return build(config, "data"), build(config, "model")
+
+
+def trainer(epochs, folder, **arguments):
+    return pl.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        default_root_dir=str(folder),
+        **arguments,
+    )
+
+
+def test_module_on_a_few_scenes_overfits_them(tmp_path):
+    overrides = [
+        "protocol.augment.flip=false",
+        "protocol.source.train=2",
+        "data.batch_size=2",
+        "protocol.schedule=null",
+    ]
+    data, module = run_parts(*overrides, "model.lr=0.01", "model.net.branches=1")
+    trainer(60, tmp_path).fit(module, data)
+    accuracy = [value for _, value in module.history["train/pixel_accuracy_pct"]]
+    assert accuracy[-1] > 90 > accuracy[0]
+
+
+def test_module_tested_scores_each_split_at_the_labels_size(tmp_path):
+    data, module = run_parts()
+    runner = trainer(1, tmp_path)
+    runner.fit(module, data)
+    runner.test(module, data, verbose=False)
+    labels = [batch["label"] for batch in data.test_dataloader()]
+    scored = sum(int((label != 255).sum()) for label in labels)
+    matrix = torch.tensor(module.results["test"]["confusion"])
+    assert matrix.shape == (11, 11)
+    assert matrix.sum() == scored
+    assert list(module.results["test"]["iou_pct"]) == list(CLASSES[:11])
+    assert {"train/loss", "val/loss", "train/miou_pct", "val/miou_pct"} <= set(module.history)
+
+
+def test_module_resumed_from_a_checkpoint_ends_as_if_never_broken_off(tmp_path):
+    schedule = "protocol.schedule=null"  # its length depends on max_epochs
+    data, whole = run_parts(schedule)
+    trainer(2, tmp_path).fit(whole, data)
+
+    data, first = run_parts(schedule)
+    half = trainer(1, tmp_path)
+    half.fit(first, data)
+    half.save_checkpoint(tmp_path / "half.ckpt")
+    torch.manual_seed(99)
+    data, second = run_parts(schedule, "seed=0")
+    trainer(2, tmp_path).fit(second, data, ckpt_path=tmp_path / "half.ckpt")
+
+    for (name, expected), found in zip(whole.net.state_dict().items(), second.net.state_dict().values(), strict=True):
+        assert torch.equal(expected, found), name
+    assert [step for step, _ in second.history["train/loss"]] == [1, 2]
+
+
+def test_checkpoint_opens_without_pickle_and_carries_its_configuration(tmp_path):
+    data, module = run_parts()
+    module.config = {"protocol": {"name": "smoke"}}
+    runner = trainer(1, tmp_path)
+    runner.fit(module, data)
+    runner.save_checkpoint(tmp_path / "a.ckpt")
+    content = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    assert content["msaseg"]["config"]["protocol"]["name"] == "smoke"
+    assert content["msaseg"]["history"]["train/loss"]
+
+
+def test_loss_not_finite_stops_and_names_step_and_frames(tmp_path):
+    data, module = run_parts("model.lr=0.001")
+    runner = trainer(3, tmp_path, callbacks=[LossWatch()])
+    healthy = module.training_step
+    module.training_step = lambda batch, i: healthy(batch, i) * (float("nan") if runner.global_step == 1 else 1.0)
+    with pytest.raises(UserError, match=r"nan at step 2 on the frames .*train/") as raised:
+        runner.fit(module, data)
+    assert "\n" not in str(raised.value)
+
+
+def test_pretrained_parameters_get_their_own_rate():
+    _, module = run_parts("model.lr=0.01", "model.encoder_lr=0.001", "protocol.schedule=null")
+    assert [group["lr"] for group in module.configure_optimizers().param_groups] == [0.01]
+    module.net.encoder.weights_source = "a file"
+    groups = module.configure_optimizers().param_groups
+    assert [group["lr"] for group in groups] == [0.01, 0.001]
+    assert sum(len(group["params"]) for group in groups) == len(list(module.net.parameters()))

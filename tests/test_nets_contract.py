@@ -1,0 +1,47 @@
+"""Every net under the one contract."""
+
+from contract_net import NetContract
+
+from msaseg.nets.encoders import ConvEncoder, ResNet18Encoder, TimmEncoder, VGG16Encoder
+from msaseg.nets.fcn8 import FCN8
+from msaseg.nets.msanet import MSANet
+
+
+class TestFCN8(NetContract):
+    def build(self, num_classes=12):
+        return FCN8(num_classes, ConvEncoder(), fc_channels=32)
+
+
+class TestFCN8WithVGG16(NetContract):
+    def build(self, num_classes=12):
+        return FCN8(num_classes, VGG16Encoder("none"), fc_channels=16)
+
+
+class TestMSANet(NetContract):
+    def build(self, num_classes=12):
+        return MSANet(num_classes, ConvEncoder(), width=16)
+
+
+class TestMSANetWithoutPooling(NetContract):
+    def build(self, num_classes=12):
+        return MSANet(num_classes, ConvEncoder(), width=16, num_poolings=0, branches=1)
+
+
+class TestMSANetWithoutFusion(NetContract):
+    def build(self, num_classes=12):
+        return MSANet(num_classes, ConvEncoder(), width=16, fusion="none")
+
+
+class TestMSANetWithoutFusionAndPooling(NetContract):
+    def build(self, num_classes=12):
+        return MSANet(num_classes, ConvEncoder(), width=16, num_poolings=0, branches=1, fusion="none")
+
+
+class TestMSANetWithResNet18(NetContract):
+    def build(self, num_classes=12):
+        return MSANet(num_classes, ResNet18Encoder("none"), width=16, num_poolings=1)
+
+
+class TestMSANetWithTimm(NetContract):
+    def build(self, num_classes=12):
+        return MSANet(num_classes, TimmEncoder("tf_efficientnet_lite0", "none"), width=16, num_poolings=2)

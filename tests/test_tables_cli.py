@@ -1,0 +1,181 @@
+import os
+
+import pytest
+from tables_suite import TABLE
+
+from msaseg.errors import UserError
+from msaseg.gpus import Gpu
+from msaseg.tables import reproduce as reproduction
+from msaseg.tables.__main__ import main
+from msaseg.tables.cells import Run
+from msaseg.tables.reproduce import announcement, get_data, reproduce
+
+STAND_IN = """
+import sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from tables_suite import TABLE, record_of
+from msaseg.records import record_path
+from msaseg.tables.plan import Plan
+
+pytest_plugins = ["tables_fixtures"]
+plan = Plan(Path({outputs!r}))
+for point in plan.missing(TABLE, "smoke", [0]):
+    if point.row not in {broken!r}:
+        path = record_path(plan.records("smoke"), point.table, "smoke", point.row, 0, point.config_hash)
+        record_of(point, 40.0).save(path)
+Path({outputs!r}, "command").write_text(" ".join(sys.argv[1:]))
+sys.exit({code})
+"""
+
+
+@pytest.fixture
+def checked(suite, capsys):
+    suite.add(suite.points("laptop", "pool0")[0], 70.0)
+    assert main(["render"]) == 0
+    assert main(["check"]) == 0
+    capsys.readouterr()
+    return suite
+
+
+def test_published_and_other_protocols_go_to_different_folders(suite, capsys):
+    suite.add(suite.points("laptop", "pool0")[0], 70.0)
+    suite.add(suite.points("smoke", "pool0")[0], 20.0)
+    assert main(["render"]) == 0
+    published = (suite.published / "tables" / "pooling_sweep.md").read_text()
+    assert "`laptop`" in published
+    assert "smoke" not in published
+    assert not (suite.outputs / "tables").exists()
+    assert main(["render", "--protocol", "smoke"]) == 0
+    other = (suite.outputs / "tables" / "pooling_sweep.md").read_text()
+    assert "20.00" in other
+    assert "laptop" not in other
+    assert other in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["pooling_sweep.md", "pooling_sweep.csv"])
+def test_check_finds_a_number_edited_by_hand(checked, capsys, name):
+    file = checked.published / "tables" / name
+    file.write_text(file.read_text().replace("70.00", "75.00"))
+    assert main(["check"]) == 1
+    assert capsys.readouterr().err == f"error: {file}: differs from what its records give; run `make tables`\n"
+
+
+def test_check_finds_a_missing_file_and_one_that_belongs_to_no_table(checked, capsys):
+    (checked.published / "tables" / "pooling_sweep.csv").unlink()
+    assert main(["check"]) == 1
+    assert "pooling_sweep.csv: missing; run `make tables`" in capsys.readouterr().err
+    assert main(["render"]) == 0
+    (checked.published / "tables" / "by_hand.md").write_text("| 99 |")
+    assert main(["check"]) == 1
+    assert "by_hand.md: no table is rendered to this file; delete it" in capsys.readouterr().err
+
+
+def test_check_finds_a_record_that_is_not_rendered_yet(checked, capsys):
+    checked.add(checked.points("laptop", "pool1")[0], 71.0)
+    assert main(["check"]) == 1
+    assert "run `make tables`" in capsys.readouterr().err
+
+
+def test_list_counts_current_records_of_each_protocol(suite, capsys):
+    first, second, _ = suite.points("smoke", "pool0")
+    suite.add(first, 20.0)
+    suite.add(second, 20.0, config_hash="00000000")
+    assert main(["list"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][0] == "pooling_sweep:"
+    assert ["smoke", "1/18", "runs"] in lines
+    assert ["paper", "0/18", "runs"] in lines
+
+
+def test_missing_prints_the_command_of_each_run(suite, capsys):
+    suite.add(suite.points("smoke", "pool0")[0], 20.0)
+    assert main(["missing", "--protocol", "smoke", "--seeds", "0"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert lines[0].startswith("python -m msaseg.train ")
+    assert lines[0].endswith("model.net.num_poolings=1 +experiment=pooling_sweep protocol=smoke seed=0")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["render", "--protocol", "papper"], "there is no protocol 'papper': did you mean paper?"),
+        (
+            ["list", "--table", "poling_sweep"],
+            "there is no table 'poling_sweep': did you mean pooling_sweep?",
+        ),
+    ],
+)
+def test_unknown_name_is_answered_with_the_nearest(suite, capsys, words, message):
+    assert main(words) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+@pytest.mark.parametrize("text", ["zero", "0,,1", "-1"])
+def test_seeds_that_are_none_are_refused(text, capsys):
+    with pytest.raises(SystemExit):
+        main(["missing", f"--seeds={text}"])
+    assert "argument --seeds" in capsys.readouterr().err
+
+
+def stand_in(suite, monkeypatch, broken=(), code=0):
+    text = STAND_IN.format(tests=os.path.dirname(__file__), outputs=str(suite.outputs), broken=list(broken), code=code)
+    (suite.folder / "standin.py").write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(suite.folder))
+    return "standin"
+
+
+def test_reproduce_makes_what_is_missing_renders_and_sums_up(suite, monkeypatch, capfd):
+    train = stand_in(suite, monkeypatch)
+    assert reproduce([suite.table], suite.plan, "smoke", [0], train) == 0
+    out = capfd.readouterr().out
+    assert out.startswith("Protocol smoke: 6 runs are missing. Hardware: ")
+    assert TABLE.rows["pool5"].label in out
+    assert "40.00 (n=1 of 3)" in out
+    assert "40.00" in (suite.outputs / "tables" / "pooling_sweep.md").read_text()
+    command = suite.outputs / "command"
+    assert command.read_text() == "-m +experiment=pooling_sweep protocol=smoke seed=0"
+
+    command.unlink()
+    assert reproduce([suite.table], suite.plan, "smoke", [0], train) == 0
+    assert "no run is missing" in capfd.readouterr().out
+    assert not command.exists()
+
+
+def test_reproduce_with_a_run_that_failed_renders_the_others_and_fails(suite, monkeypatch, capfd):
+    train = stand_in(suite, monkeypatch, broken=["pool3"], code=1)
+    assert reproduce([suite.table], suite.plan, "smoke", [0], train) == 1
+    streams = capfd.readouterr()
+    assert "1 runs are still missing (sweeps that failed: pooling_sweep)" in streams.err
+    assert "missing" in streams.out
+    assert "40.00" in (suite.outputs / "tables" / "pooling_sweep.md").read_text()
+
+
+def run_of(hardware: dict[str, object], seconds: float) -> Run:
+    return Run("pool0", 0, "0", {}, None, False, dict(hardware), seconds, "")
+
+
+def test_time_left_is_measured_on_like_hardware_or_estimated(suite):
+    protocol = suite.plan.protocol("laptop")
+    here = {"kind": "cpu", "device": "x", "cores": os.cpu_count()}
+    gpu = {"kind": "cuda", "device": "L4", "cores": 64}
+    measured = announcement(18, protocol, [run_of(here, 100), run_of(gpu, 7)], [])
+    assert "18 runs are missing" in measured
+    assert f"CPU, {os.cpu_count()} cores. About 30 min (2 min a run, measured here)" in measured
+    assert "About 1.5 h (5 min a run, estimated)" in announcement(18, protocol, [run_of(gpu, 7)], [])
+    two = [Gpu("0", "L4"), Gpu("1", "L4")]
+    assert "2 x L4. About 63 s (7 s a run, measured here)" in announcement(18, protocol, [run_of(gpu, 7)], two)
+
+
+def test_data_that_cannot_be_fetched_names_the_way_to_a_copy(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduction.sys, "executable", "/bin/false")
+    with pytest.raises(UserError, match="MSASEG_DATA=/path/to/CamVid make reproduce-tables"):
+        get_data(tmp_path / "absent")
+
+
+def test_data_that_is_there_is_not_fetched(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduction.sys, "executable", "/bin/false")
+    (tmp_path / "train").mkdir()
+    get_data(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["train"]

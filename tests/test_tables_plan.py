@@ -1,0 +1,115 @@
+import subprocess
+import sys
+
+import pytest
+
+from msaseg.config import compose_run, config_hash
+from msaseg.errors import UserError
+from msaseg.records import path_of_record
+from msaseg.tables import plan as plans
+from msaseg.tables.composed import ComposedCache
+from msaseg.tables.plan import Plan
+
+pytest_plugins = ["tables_fixtures"]
+
+
+def test_points_are_the_runs_that_their_overrides_compose(suite):
+    point = suite.points("smoke", "pool3")[2]
+    assert point.seed == 2
+    run = compose_run(list(point.overrides))
+    assert (run.table.id, run.row, run.seed, run.protocol.name) == ("pooling_sweep", "pool3", 2, "smoke")
+    assert config_hash(run) == point.config_hash
+
+
+def test_seeds_given_replace_those_of_the_sweep(suite):
+    points = suite.plan.points(suite.table, "smoke", seeds=[7])
+    assert [point.seed for point in points] == [7] * 6
+    assert points[0].overrides[-1] == "seed=7"
+
+
+def test_missing_runs_are_those_without_record(suite):
+    first, second, third = suite.points("smoke", "pool0")
+    suite.add(first, 10.0)
+    suite.add(second, 10.0, config_hash="00000000")
+    missing = suite.plan.missing(suite.table, "smoke")
+    assert len(missing) == 17
+    assert first not in missing
+    assert second in missing
+    assert third in missing
+    assert len(suite.plan.missing(suite.table, "smoke", seeds=[0])) == 5
+
+
+@pytest.mark.parametrize(("protocol", "where"), [("paper", "experiments"), ("smoke", "outputs")])
+def test_records_lie_where_the_run_itself_puts_them(suite, protocol, where):
+    point = suite.points(protocol, "pool0")[0]
+    path = path_of_record(compose_run(list(point.overrides)))
+    assert path.is_relative_to(suite.folder / where / "records")
+    assert suite.add(point, 10.0) == path
+
+
+def test_extra_override_that_changes_the_run_changes_its_hash(suite):
+    plain = suite.points("smoke", "pool0")[0]
+    longer = suite.plan.points(suite.table, "smoke", seeds=[0], extra=["trainer.max_epochs=9"])[0]
+    assert "trainer.max_epochs=9" in longer.overrides
+    assert longer.config_hash != plain.config_hash
+
+
+def test_sweep_that_reaches_too_few_rows_is_refused(suite):
+    with pytest.raises(UserError, match=r"table\.rows\.pool1 is declared"):
+        suite.plan.points(suite.table, "smoke", extra=["model.net.num_poolings=0"])
+
+
+def test_sweep_that_reaches_an_undeclared_row_is_refused(suite):
+    with pytest.raises(UserError, match="reaches row 'pool6'"):
+        suite.plan.points(suite.table, "smoke", extra=["model.net.num_poolings=6"])
+
+
+def test_experiment_that_does_not_compose_is_named_in_one_line(suite):
+    with pytest.raises(
+        UserError, match=r"^conf/experiment/pooling_sweep\.yaml with protocol=smoke no\.key=1: "
+    ) as info:
+        suite.plan.points(suite.table, "smoke", extra=["no.key=1"])
+    assert "\n" not in str(info.value)
+
+
+def test_second_plan_composes_nothing(suite, monkeypatch):
+    def refuse(*arguments):
+        raise AssertionError("composed again")
+
+    expected = suite.plan.points(suite.table, "smoke")
+    monkeypatch.setattr(plans, "compose", refuse)
+    assert Plan(suite.outputs).points(suite.table, "smoke") == expected
+
+
+def test_cache_forgets_when_a_configuration_file_changes(tmp_path):
+    conf = tmp_path / "conf"
+    conf.mkdir()
+    (conf / "train.yaml").write_text("seed: 0")
+    assert ComposedCache(tmp_path / "cache", conf).get("key", lambda: 1) == 1
+    assert ComposedCache(tmp_path / "cache", conf).get("key", lambda: 2) == 1
+    (conf / "train.yaml").write_text("seed: 1")
+    assert ComposedCache(tmp_path / "cache", conf).get("key", lambda: 3) == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"digest": 1}', b"\xff\xfe"])
+def test_cache_file_that_is_corrupt_counts_as_empty(tmp_path, content):
+    cache = ComposedCache(tmp_path)
+    cache.get("key", lambda: 1)
+    cache.file.write_bytes(content)
+    assert ComposedCache(tmp_path).get("key", lambda: 2) == 2
+    assert ComposedCache(tmp_path).get("key", lambda: 3) == 2
+
+
+def test_cache_whose_folder_cannot_be_made_still_answers(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert ComposedCache(tmp_path / "file" / "cache").get("key", lambda: 1) == 1
+
+
+def test_listing_and_rendering_load_no_torch(suite):
+    code = (
+        "import sys; from msaseg.tables.__main__ import main; "
+        "codes = [main(['list']), main(['render', '--protocol', 'smoke'])]; "
+        "print([name for name in ('torch', 'pytorch_lightning') if name in sys.modules], codes)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[] [0, 0]"

@@ -1,0 +1,134 @@
+import csv
+import io
+
+import pytest
+from tables_suite import TABLE
+
+from msaseg.tables.__main__ import main
+from msaseg.tables.render import render_all
+
+pytest_plugins = ["tables_fixtures"]
+
+
+def rendered(suite, *protocols):
+    complaints = []
+    content = render_all([suite.table], suite.plan, protocols or ("laptop",), complaints)["pooling_sweep"]
+    return content, complaints
+
+
+def line(markdown, row):
+    """Return the cells of a row after its label."""
+    start = f"| {TABLE.rows[row].label} | "
+    return next(line[len(start) :] for line in markdown.splitlines() if line.startswith(start))
+
+
+def test_cell_is_mean_and_sample_deviation_over_seeds_and_the_difference_to_the_paper(suite):
+    for point, miou in zip(suite.points("laptop", "pool0"), (70.0, 71.0, 72.0), strict=True):
+        suite.add(point, miou)
+    content, _ = rendered(suite)
+    assert line(content.markdown, "pool0") == "70.4 | 71.00 ± 1.00 (n=3) | +0.60 |"
+    [row] = [row for row in csv.DictReader(io.StringIO(content.csv)) if row["row"] == "pool0"]
+    assert row == {
+        "table": "pooling_sweep",
+        "row": "pool0",
+        "label": TABLE.rows["pool0"].label,
+        "column": "miou_pct",
+        "protocol": "laptop",
+        "paper": "70.4",
+        "mean": "71.0000",
+        "sd": "1.0000",
+        "n": "3",
+        "difference": "0.6000",
+        "marks": "",
+        "commits": "0123456789",
+    }
+
+
+def test_row_without_record_is_missing_and_shows_no_number(suite):
+    for point in suite.points("laptop", "pool0"):
+        suite.add(point, 70.0)
+    content, _ = rendered(suite)
+    assert line(content.markdown, "pool1") == "71.3 | missing |  |"
+    assert "- missing: no record of such a run." in content.markdown
+
+
+def test_table_without_any_record_shows_the_papers_numbers_alone(suite):
+    content, _ = rendered(suite, "paper", "laptop")
+    assert content.markdown.count("| missing |  |") == 6
+    assert "`laptop`" not in content.markdown
+    assert "75.6" in line(content.markdown, "pool5")
+    assert "## Provenance" not in content.markdown
+
+
+def test_number_beyond_the_tolerance_is_marked_and_the_mark_explained(suite):
+    for row, miou in (("pool0", 71.4), ("pool1", 60.0)):
+        for point in suite.points("laptop", row):
+            suite.add(point, miou)
+    content, _ = rendered(suite)
+    assert "✱" not in line(content.markdown, "pool0")
+    assert line(content.markdown, "pool1").endswith("| -11.30 ✱ |")
+    assert "- ✱: differs" in content.markdown
+    assert not any(sign in content.markdown for sign in "†‡")
+
+
+def test_fewer_seeds_than_asked_are_counted(suite):
+    suite.add(suite.points("laptop", "pool0")[0], 70.0)
+    content, _ = rendered(suite)
+    assert "70.00 (n=1 of 3)" in line(content.markdown, "pool0")
+    assert "make reproduce-tables PROTOCOL=laptop SEEDS=0`" in content.markdown
+
+
+def test_stale_record_shows_only_where_no_current_one_is(suite):
+    stale, current = suite.points("laptop", "pool0")[0], suite.points("laptop", "pool1")[0]
+    suite.add(stale, 50.0, config_hash="aaaaaaaa", finished="2026-01-01T00:00:00+00:00")
+    suite.add(stale, 51.0, config_hash="bbbbbbbb", finished="2026-01-02T00:00:00+00:00")
+    suite.add(current, 52.0)
+    suite.add(current, 53.0, config_hash="aaaaaaaa", finished="2027-01-01T00:00:00+00:00")
+    content, _ = rendered(suite)
+    assert "51.00 (n=1 of 3) †" in line(content.markdown, "pool0")
+    assert "52.00 (n=1 of 3) |" in line(content.markdown, "pool1")
+    assert "- †: stale" in content.markdown
+
+
+def test_record_of_a_dirty_tree_is_marked(suite):
+    suite.add(suite.points("laptop", "pool0")[0], 70.0, code={"commit": None, "dirty": True})
+    content, _ = rendered(suite)
+    assert "70.00 (n=1 of 3) ‡" in line(content.markdown, "pool0")
+    assert "commit unknown" in content.markdown
+
+
+def test_score_that_is_no_number_is_missing(suite):
+    suite.add(suite.points("laptop", "pool0")[0], float("nan"))
+    suite.add(suite.points("laptop", "pool1")[0], 1.0, metrics={"test": {"miou_pct": None}})
+    content, _ = rendered(suite)
+    assert content.markdown.count("| missing |  |") == 6
+
+
+def test_protocols_stand_side_by_side_in_their_order(suite):
+    for name in ("laptop", "paper"):
+        suite.add(suite.points(name, "pool0")[0], 70.0)
+    content, _ = rendered(suite, "paper", "official", "laptop")
+    head = next(line for line in content.markdown.splitlines() if line.startswith("| Number"))
+    assert head.index("`paper`: mIoU (%)") < head.index("`laptop`: mIoU (%)")
+    assert "`official`" not in head
+    assert "- `laptop`: Real CamVid on two CPU cores" in content.markdown
+    assert "- `laptop`: 1 run, 0.0 hours; Some CPU (2 cores, 32-true); commit `0123456789`." in content.markdown
+
+
+@pytest.mark.parametrize("change", ["truncated", "field", "elsewhere", "shape"])
+def test_corrupt_record_is_named_and_the_others_are_rendered(suite, capsys, change):
+    good, bad, other = suite.points("smoke", "pool0")
+    suite.add(good, 33.0)
+    path = suite.add(bad, 99.0, **({"code": {}} if change == "shape" else {}))
+    if change == "truncated":
+        path.write_text(path.read_text()[:100])
+    elif change == "field":
+        path.write_text(path.read_text().replace('"weights"', '"wieghts"'))
+    elif change == "elsewhere":
+        path = path.rename(path.with_name(f"seed{other.seed}-{other.config_hash}.json"))
+    assert main(["render", "--protocol", "smoke"]) == 1
+    streams = capsys.readouterr()
+    assert streams.err.startswith(f"error: {path}: ")
+    assert streams.err.count("\n") == 1
+    assert "33.00 (n=1 of 3)" in streams.out
+    assert "99.00" not in streams.out
