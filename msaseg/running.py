@@ -4,6 +4,7 @@ import logging
 import shutil
 import sys
 import time
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,15 @@ from msaseg.records import RunRecord
 from msaseg.wandb_logger import RunLogger
 
 log = logging.getLogger(__name__)
+logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)  # no tips, no device list
+
+EXPECTED_WARNINGS = (
+    r".*isinstance\(treespec, LeafSpec\)",  # Lightning 2.6 on torch 2.15
+    r"Checkpoint directory .* exists and is not empty",  # a resumed run's
+    r"The '.*_dataloader' does not have many workers",  # none on few cores, on purpose
+    r"Total length of `list` across ranks is zero",  # a protocol without a part to watch
+    r"The number of training batches",  # fewer than log_every_n_steps
+)
 
 
 def train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
@@ -50,8 +60,11 @@ def train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
 
 def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
     started = time.perf_counter()
+    for message in EXPECTED_WARNINGS:
+        warnings.filterwarnings("ignore", message)
     pl.seed_everything(config.seed, verbose=False)
     data: CamVidDataModule = build(config, "data")
+    data.setup()  # bad data is told before weights are fetched
     module: SegmentationModule = build(config, "model")
     module.config = hashed_part(config)
     logger = build(config, "logger", save_dir=run_dir) if config.get("logger") else False

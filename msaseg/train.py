@@ -7,6 +7,8 @@ is not made again; a run that was broken off goes on from its last checkpoint.
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hydra
@@ -26,15 +28,16 @@ log = logging.getLogger(__name__)
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
 def run(config: DictConfig) -> None:
     """Make one run, unless its record exists."""
-    check(config)
-    OmegaConf.set_readonly(config, True)
-    record = path_of_record(config)
-    if record.exists() and not config.rerun:
-        log.info("finished before: %s (rerun=true trains again)", record)
-        return
-    from msaseg.running import train  # torch and Lightning load only when there is something to train
+    with one_line():  # here too: Hydra adds a line of its own to an exception that leaves the job
+        check(config)
+        OmegaConf.set_readonly(config, True)
+        record = path_of_record(config)
+        if record.exists() and not config.rerun:
+            log.info("finished before: %s (rerun=true trains again)", record)
+            return
+        from msaseg.running import train  # torch and Lightning load only when there is something to train
 
-    train(config, Path(HydraConfig.get().runtime.output_dir), record)
+        train(config, Path(HydraConfig.get().runtime.output_dir), record)
 
 
 def check(config: DictConfig) -> None:
@@ -52,22 +55,32 @@ def check(config: DictConfig) -> None:
         raise UserError(f"seed={config.seed}: a seed is 0 or more")
 
 
-def main() -> int:
-    """Run the command line; return its exit status."""
+def main() -> None:
+    """Run the command line.
+
+    Raises:
+        SystemExit: with status 2 after a mistake of the user, told in one line on stderr.
+    """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach `explain` instead of Hydra's printer
     die_with_parent()
     launcher.register()
     sys.argv[1:] = launcher.reorder_flags(sys.argv[1:])
-    try:
+    with one_line():
         run()
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """Turn a mistake of the user into one line on stderr and exit status 2; let other errors pass."""
+    try:
+        yield
     except Exception as error:
         message = explain(error, sys.argv[1:])
         if message is None:
             raise
         print(f"error: {message}", file=sys.stderr)
-        return 2
-    return 0
+        raise SystemExit(2) from error
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

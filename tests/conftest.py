@@ -1,8 +1,18 @@
 """Fixtures that several test files share."""
 
-import pytest
+import logging
+import shutil
+import sys
+from pathlib import Path
 
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from tables_suite import TABLE, Suite
+
+from msaseg import records, train
 from msaseg.records import RunRecord
+from msaseg.tables.plan import Plan
+from msaseg.tables.protocols import protocol_names
 
 
 @pytest.fixture
@@ -29,3 +39,56 @@ def record() -> RunRecord:
         seconds={"fit": 30.0, "test": 6.0, "total": 36.0},
         finished="2026-01-01T00:00:00+00:00",
     )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread_a_test_process():
+    """Two test processes on two cores: more threads would only wait for each other."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def cli(monkeypatch, tmp_path):
+    """Call the command line with arguments; every output goes below `tmp_path`."""
+    monkeypatch.setenv("MSASEG_OUTPUTS", str(tmp_path))
+    monkeypatch.delenv("MSASEG_DATA", raising=False)
+    monkeypatch.delenv("MSASEG_WEIGHTS", raising=False)
+    handlers = logging.getLogger().handlers[:]
+
+    def call(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["msaseg.train", *arguments])
+        GlobalHydra.instance().clear()
+        try:
+            train.main()
+        except SystemExit as stopped:
+            return stopped.code
+        return 0
+
+    yield call
+    for handler in set(logging.getLogger().handlers) - set(handlers):
+        handler.close()
+    logging.getLogger().handlers[:] = handlers
+
+
+@pytest.fixture(scope="session")
+def composed(tmp_path_factory) -> Path:
+    """A cache that knows every protocol: composing is tested once, not in each test."""
+    plan = Plan(tmp_path_factory.mktemp("composed"))
+    for name in protocol_names():
+        plan.protocol(name)
+        plan.seeds(TABLE, name)
+    for name in ("paper", "laptop", "smoke"):
+        plan.points(TABLE, name)
+    return plan.cache.file
+
+
+@pytest.fixture
+def suite(tmp_path, monkeypatch, composed) -> Suite:
+    outputs = tmp_path / "outputs"
+    monkeypatch.setenv("MSASEG_OUTPUTS", str(outputs))
+    monkeypatch.setattr(records, "PUBLISHED", tmp_path / "experiments")
+    (outputs / "cache").mkdir(parents=True)
+    shutil.copy(composed, outputs / "cache" / composed.name)
+    return Suite(tmp_path, Plan(outputs))

@@ -47,8 +47,8 @@ def test_module_on_a_few_scenes_overfits_them(tmp_path):
         "data.batch_size=2",
         "protocol.schedule=null",
     ]
-    data, module = run_parts(*overrides, "model.lr=0.01", "model.net.branches=1")
-    trainer(60, tmp_path).fit(module, data)
+    data, module = run_parts(*overrides, "model.lr=0.01", "model.net.branches=1", "model.net.num_poolings=1")
+    trainer(60, tmp_path, limit_val_batches=0).fit(module, data)
     accuracy = [value for _, value in module.history["train/pixel_accuracy_pct"]]
     assert accuracy[-1] > 90 > accuracy[0]
 
@@ -100,7 +100,9 @@ def test_loss_not_finite_stops_and_names_step_and_frames(tmp_path):
     data, module = run_parts("model.lr=0.001")
     runner = trainer(3, tmp_path, callbacks=[LossWatch()])
     healthy = module.training_step
-    module.training_step = lambda batch, i: healthy(batch, i) * (float("nan") if runner.global_step == 1 else 1.0)
+    module.training_step = lambda batch, batch_idx: (
+        healthy(batch, batch_idx) * (float("nan") if runner.global_step == 1 else 1.0)
+    )
     with pytest.raises(UserError, match=r"nan at step 2 on the frames .*train/") as raised:
         runner.fit(module, data)
     assert "\n" not in str(raised.value)

@@ -53,9 +53,8 @@ def list_tables(tables: Sequence[Table], plan: Plan) -> int:
     """Print each table with its rows and, a protocol, the runs recorded of those that its sweep asks for."""
     for table in tables:
         print(f"{table.id}: {table.title} ({len(table.rows)} rows)")
-        asked = len(table.rows) * len(plan.seeds(table))
         for protocol in protocol_names():
-            done = 0
+            asked, done = len(table.rows) * len(plan.seeds(table, protocol)), 0
             if (plan.records(protocol) / table.id / protocol).is_dir():
                 done = asked - len(plan.missing(table, protocol))
             print(f"  {protocol:<10} {done}/{asked} runs")

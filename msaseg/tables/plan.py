@@ -63,11 +63,12 @@ class Plan:
         fields = self.cache.get(f"protocol {name}", lambda: _composed(where, lambda: compose_protocol(name)))
         return Protocol(name=name, about=about(name), **fields)
 
-    def seeds(self, table: Table) -> list[int]:
-        """Return the seeds that the table's sweep asks for."""
-        where = f"conf/experiment/{table.id}.yaml"
-        jobs = self.cache.get(f"jobs {table.id}", lambda: _composed(where, lambda: _jobs(table.id, ())))
-        return list(jobs["seeds"])
+    def seeds(self, table: Table, protocol: str) -> list[int]:
+        """Return the seeds that the table's sweep asks for under a protocol."""
+        chosen = (f"protocol={protocol}",)
+        where = f"conf/experiment/{table.id}.yaml with {chosen[0]}"
+        key = f"jobs {table.id} {chosen[0]}"
+        return list(self.cache.get(key, lambda: _composed(where, lambda: _jobs(table.id, chosen)))["seeds"])
 
     def points(
         self, table: Table, protocol: str, seeds: Sequence[int] | None = None, extra: Sequence[str] = ()

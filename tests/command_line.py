@@ -1,0 +1,16 @@
+"""The smallest run of the command line, and the records that it leaves."""
+
+from msaseg.records import RunRecord
+
+TINY = [
+    "protocol=smoke",
+    "protocol.epochs=2",
+    "protocol.source.train=8",
+    "protocol.source.val=2",
+    "protocol.source.test=3",
+    "logger=csv",
+]
+
+
+def records(folder):
+    return [RunRecord.load(path) for path in sorted((folder / "records").rglob("*.json"))]

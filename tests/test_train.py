@@ -1,0 +1,152 @@
+"""The command line in one process: a run, its record, what happens when it is repeated or broken off."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from command_line import TINY, records
+
+from msaseg.config import ROOT
+
+
+def test_run_writes_one_record_that_traces_its_numbers(cli, tmp_path):
+    assert cli(*TINY, "+experiment=pooling_sweep", "model.net.num_poolings=2") == 0
+    (record,) = records(tmp_path)
+    assert (record.table, record.protocol, record.row, record.seed) == ("pooling_sweep", "smoke", "pool2", 0)
+    assert sum(map(sum, record.confusion["test"])) > 0.5 * 3 * 64 * 96
+    assert record.cost["params"] > 100_000
+    assert record.cost["macs"] > 1_000_000
+    assert [epoch for epoch, _ in record.history["train/loss"]] == [1, 2]
+    assert len(record.data["data_digest"]) == len(record.data["split_digest"]) == 64
+    assert record.data["frames"] == {"train": 8, "val": 2, "test": 3}
+    assert set(record.code) == {"commit", "dirty"}
+    assert torch.__version__.startswith(record.versions["torch"])
+    assert record.seconds["total"] >= record.seconds["fit"] > 0
+    assert not list(tmp_path.rglob("checkpoints/*"))
+    assert len(list(tmp_path.rglob("weights.ckpt"))) == 1
+
+
+def test_run_repeated_trains_nothing_and_rerun_trains_again(cli, tmp_path, caplog):
+    assert cli(*TINY) == 0
+    (first,) = records(tmp_path)
+    started = time.perf_counter()
+    assert cli(*TINY) == 0
+    assert time.perf_counter() - started < 5
+    assert records(tmp_path) == [first]
+    assert cli(*TINY, "rerun=true") == 0
+    (again,) = records(tmp_path)
+    assert again.finished >= first.finished
+    assert again != first
+    assert again.metrics == first.metrics  # same seed, same machine: the same result
+
+
+def test_run_broken_off_goes_on_and_ends_the_same(cli, tmp_path, monkeypatch):
+    assert cli(*TINY) == 0
+    (whole,) = records(tmp_path)
+    for path in tmp_path.rglob("*.json"):
+        path.unlink()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pl.Trainer, "test", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("power cut")))
+        with pytest.raises(RuntimeError, match="power cut"):
+            cli(*TINY)
+    assert records(tmp_path) == []
+    newest = max(tmp_path.rglob("checkpoints/*.ckpt"))
+    newest.write_bytes(newest.read_bytes()[:1000])
+    assert cli(*TINY) == 0
+    (resumed,) = records(tmp_path)
+    assert resumed.metrics == whole.metrics
+    assert resumed.confusion == whole.confusion
+    assert [epoch for epoch, _ in resumed.history["train/loss"]] == [1, 2]
+    logs = "".join(path.read_text() for path in tmp_path.rglob("train.log"))
+    assert "epoch=0001.ckpt cannot be read" in logs
+    assert "resuming from" in logs
+    assert "epoch=0000.ckpt" in logs.partition("resuming from")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "phrases"),
+    [
+        (["+experiment=poling_sweep"], ["experiment=poling_sweep", "did you mean pooling_sweep?"]),
+        (["protocol=papper"], ["protocol=papper", "did you mean paper?"]),
+        (["model=msanett"], ["model=msanett", "did you mean msanet?"]),
+        (["model.net.num_pooling=3"], ["model.net.num_pooling", "did you mean model.net.num_poolings"]),
+        (["protcol=paper"], ["protcol", "did you mean protocol"]),
+        (["experiment=pooling_sweep"], ["+experiment=..."]),
+        (["seed=-1"], ["seed=-1", "0 or more"]),
+        (["trainer.devices=2"], ["trainer.devices=2", "-m"]),
+        (["protocol=smoke", "model.net.num_poolings=-1"], ["model.net", "num_poolings", "-1", "5"]),
+        (["protocol=smoke", "model.net.num_poolings=9"], ["model.net", "num_poolings", "9", "5"]),
+        (["protocol=smoke", "model.net.fusion=sum"], ["fusion", "sum", "concat"]),
+        (["+experiment=pooling_sweep", "model.net.num_poolings=9"], ["row=pool9", "pool0"]),
+        (["model=fcn8_vgg16", "protocol=smoke", "protocol.weights=/no/such.safetensors"], ["/no/such.safetensors"]),
+        (["protocol=laptop", "paths.data=/no/such/folder"], ["/no/such/folder", "make data", "MSASEG_DATA"]),
+        (["protocol.lr"], ["protocol.lr"]),
+    ],
+)  # fmt: skip
+def test_mistake_gets_one_line_with_the_mend_and_writes_no_record(cli, tmp_path, capsys, arguments, phrases):
+    assert cli(*arguments, "logger=csv") == 2
+    error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(error) == 1
+    for phrase in phrases:
+        assert phrase in error[0]
+    assert not list(tmp_path.rglob("*.json"))
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def start(arguments, outputs):
+    environment = {"MSASEG_OUTPUTS": str(outputs), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "msaseg.train", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_run_terminated_exits_143_and_leaves_no_record(tmp_path):
+    process = start([*TINY, "protocol.epochs=500"], tmp_path)
+    wait_for(lambda: list(tmp_path.rglob("checkpoints/*.ckpt")))
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert not list(tmp_path.rglob("records/**/*.json"))
+
+
+@pytest.mark.slow
+def test_sweep_killed_in_the_middle_and_repeated_finishes_with_nothing_lost(tmp_path):
+    sweep = ["+experiment=pooling_sweep", *TINY, "model.net.num_poolings=0,1,2", "-m"]
+    process = start(sweep, tmp_path)
+    wait_for(lambda: list(tmp_path.rglob("records/**/*.json")))
+    process.kill()
+    process.communicate()
+    finished = {path: path.read_bytes() for path in tmp_path.rglob("records/**/*.json")}
+    again = start(sweep, tmp_path)
+    output, _ = again.communicate(timeout=300)
+    assert again.returncode == 0, output
+    found = sorted(json.loads(path.read_text())["row"] for path in tmp_path.rglob("records/**/*.json"))
+    assert found == ["pool0", "pool1", "pool2"]
+    assert all(path.read_bytes() == content for path, content in finished.items())
+    started = time.monotonic()
+    third = start(sweep, tmp_path)
+    third.communicate(timeout=60)
+    assert third.returncode == 0
+    assert time.monotonic() - started < 20
+    assert Path(tmp_path / "sweeps").exists()
