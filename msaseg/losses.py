@@ -21,7 +21,7 @@ class SegmentationLoss(nn.Module):
     Args:
         ignore_index: label of the pixels that do not count.
 
-    Source: paper, section 3.3 (cross entropy); the reading "on logits" is the field's.
+    Source: paper, section 3.2 (categorical cross entropy); the reading "on logits" is the field's.
     """
 
     def __init__(self, ignore_index: int = IGNORE) -> None:

@@ -1,6 +1,6 @@
 """The scores of a split, all from one confusion matrix summed over the whole split.
 
-Protocol (SPEC of the suite, docs/protocols.md): mIoU is the macro mean over classes, never the mean of batches or
+The definitions (docs/protocols.md): mIoU is the macro mean over classes, never the mean of batches or
 of images. A class absent from both truth and prediction has no IoU: it is left out of the mean, and counted.
 """
 

@@ -30,11 +30,11 @@ PACKAGES = [
 def code_state() -> dict[str, Any]:
     """Return `commit` (None outside a git checkout) and `dirty`.
 
-    Dirty: a file of the checkout differs from the commit or is not in it. Results, which a sweep adds while it
-    runs, do not count.
+    Dirty: a file of the checkout differs from the commit or is not in it. Results do not count: a sweep
+    adds records while it runs, and rendering writes tables and the README.
     """
     commit = _git("rev-parse", "HEAD")
-    changed = _git("status", "--porcelain", "--", ".", ":!experiments")
+    changed = _git("status", "--porcelain", "--", ".", ":!experiments", ":!README.md")
     return {"commit": commit, "dirty": commit is None or bool(changed)}
 
 

@@ -14,6 +14,7 @@ from msaseg.errors import UserError
 SCHEMA = 1
 
 PUBLISHED = ROOT / "experiments"
+README = ROOT / "README.md"
 """Where records and tables lie that belong to the repository."""
 
 
@@ -36,7 +37,7 @@ class RunRecord:
         overrides: what was typed after `msaseg.train`.
         data: `data_digest` of the decoded frames, `split_digest` of the frame lists, `frames` a split.
         weights: where the encoder's weights came from, with their digest.
-        code: `commit` and `dirty` (whether tracked files outside experiments/ differed from it).
+        code: `commit` and `dirty` (whether the checkout, results apart, differed from it).
         versions: package name to version.
         hardware: device, cores, precision.
         seconds: wall time of `setup`, `fit` (over all the sittings of a resumed run), `test`, and their `total`.

@@ -51,6 +51,7 @@ def train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
         UserError: a mistake in data, weights or values, in one line.
         SystemExit: with status 143 after SIGTERM.
     """
+    run_dir.mkdir(parents=True, exist_ok=True)
     with FileLock(run_dir / "running.lock"):
         if record_path.exists() and not config.rerun:
             log.info("finished meanwhile by another process: %s", record_path)

@@ -37,18 +37,21 @@ def run(config: DictConfig) -> None:
             return
         from msaseg.running import train  # torch and Lightning load only when there is something to train
 
-        train(config, Path(HydraConfig.get().runtime.output_dir), record)
+        train(config, Path(HydraConfig.get().run.dir), record)  # the same place under every launcher
 
 
 def check(config: DictConfig) -> None:
     """Refuse what composes but cannot be meant.
 
     Raises:
-        UserError: a row that the table does not have, several devices for one run, a seed below 0.
+        UserError: a row that the table does not have, a selection on test, several devices for one run, a
+            seed below 0.
     """
     rows = config.table.get("rows")
     if rows is not None and config.row not in rows:
         raise UserError(f"row={config.row} is not a row of table {config.table.id}: {', '.join(rows)}")
+    if config.protocol.select == "best" and config.protocol.watch != "val":
+        raise UserError("protocol.select=best chooses by the part watched: it needs protocol.watch=val, never test")
     if config.trainer.devices != 1:
         raise UserError(f"trainer.devices={config.trainer.devices}: a run takes one device; -m fills the others")
     if config.seed < 0:

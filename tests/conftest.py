@@ -89,6 +89,8 @@ def suite(tmp_path, monkeypatch, composed) -> Suite:
     outputs = tmp_path / "outputs"
     monkeypatch.setenv("MSASEG_OUTPUTS", str(outputs))
     monkeypatch.setattr(records, "PUBLISHED", tmp_path / "experiments")
+    monkeypatch.setattr(records, "README", tmp_path / "README.md")
+    (tmp_path / "README.md").write_text("# Head\n\n<!-- results: begin -->\n<!-- results: end -->\n\nTail\n")
     (outputs / "cache").mkdir(parents=True)
     shutil.copy(composed, outputs / "cache" / composed.name)
     return Suite(tmp_path, Plan(outputs))

@@ -79,6 +79,7 @@ def test_run_broken_off_goes_on_and_ends_the_same(cli, tmp_path, monkeypatch):
         (["model.net.num_pooling=3"], ["model.net.num_pooling", "did you mean model.net.num_poolings"]),
         (["protcol=paper"], ["protcol", "did you mean protocol"]),
         (["experiment=pooling_sweep"], ["+experiment=..."]),
+        (["protocol.select=best"], ["protocol.select=best", "protocol.watch=val"]),
         (["seed=-1"], ["seed=-1", "0 or more"]),
         (["trainer.devices=2"], ["trainer.devices=2", "-m"]),
         (["protocol=smoke", "model.net.num_poolings=-1"], ["model.net", "num_poolings", "-1", "5"]),

@@ -50,8 +50,8 @@ class VGG16Encoder(Encoder):
     """VGG16's 13 convolutions; the four maps are the outputs of pool2 to pool5.
 
     A local file holds torchvision's keys `features.N.weight` and `.bias` in any precision; a classifier in
-    it is dropped. The mean is that of the original release; torchvision's differs by 3e-4, which changes
-    pool5 by 0.4 %, so one mean serves both. Without weights the initialisation is torchvision's (He,
+    it is dropped. The mean is that of the original release; torchvision's differs by at most 2e-3, which changes
+    pool5 by about 0.5 %, so one mean serves both. Without weights the initialisation is torchvision's (He,
     fan-out, zero biases).
 
     Args:

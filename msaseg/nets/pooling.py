@@ -28,7 +28,7 @@ class SpatialPooling(nn.Module):
         num_poolings: N, 0 to 5.
         finest: smallest stride that is wanted, at least 8.
 
-    Source: paper, section 4 (Table 2, "2*2 filters and strides of 2*2").
+    Source: paper, section 3.3 (Table 2) and 3.2 ("2*2 filters and strides of 2*2").
 
     >>> SpatialPooling((8, 16, 24, 32), width=4, num_poolings=1).maps_per_stride
     {8: 2, 16: 2, 32: 2, 64: 1}

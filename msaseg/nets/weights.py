@@ -66,7 +66,7 @@ def load_strictly(module: nn.Module, state: State, source: str, name: str) -> No
 
 
 def _mend(name: str) -> str:
-    return f"set paths.weights (MSASEG_WEIGHTS) to a folder with {name}*.safetensors, or weights=none"
+    return f"set paths.weights (MSASEG_WEIGHTS) to a folder with {name}*.safetensors, or protocol.weights=none"
 
 
 def _local_file(name: str, weights: str, weights_dir: str | None) -> Path | None:
@@ -77,7 +77,7 @@ def _local_file(name: str, weights: str, weights_dir: str | None) -> Path | None
     if path.suffix != ".safetensors":
         raise ValueError(f"weights must be imagenet, none or the path of a .safetensors file, not {weights!r}")
     if not path.is_file():
-        raise ValueError(f"weights file {path} does not exist: give its right path, or weights=none")
+        raise ValueError(f"weights file {path} does not exist: give its right path, or protocol.weights=none")
     return path
 
 

@@ -4,11 +4,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from msaseg import records
 from msaseg.errors import UserError
 from msaseg.mistakes import suggestion
 from msaseg.records import results_root
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import machine_paths, protocol_names
+from msaseg.tables.readme import readme_today, update_readme
 from msaseg.tables.render import contents, published, render_all, write
 from msaseg.tables.reproduce import reproduce
 from msaseg.tables.spec import Table, load_tables
@@ -77,6 +79,8 @@ def render_tables(tables: Sequence[Table], plan: Plan, protocol: str | None) -> 
     rendered = render_all(tables, plan, names, complaints)
     for file in write(rendered, results_root(publish, plan.outputs) / "tables"):
         print(file)
+    if publish:
+        update_readme(plan)
     if not publish:
         print("\n" + "\n".join(content.markdown for content in rendered.values()))
     return _complain(complaints)
@@ -95,6 +99,9 @@ def check_tables(tables: Sequence[Table], plan: Plan) -> int:
             complaints.append(f"{folder / name}: missing; run `make tables`")
         elif (folder / name).read_bytes() != expected[name].encode():
             complaints.append(f"{folder / name}: differs from what its records give; run `make tables`")
+    readme = records.README
+    if readme.read_text(encoding="utf-8") != readme_today(plan):
+        complaints.append(f"{readme}: its results differ from what the records give; run `make tables`")
     return _complain(complaints[:1])
 
 

@@ -110,7 +110,7 @@ def legend(groups: Sequence[Group]) -> list[str]:
 
 
 def _markdown(table: Table, groups: Sequence[Group]) -> str:
-    parts = [NOTICE, f"# {table.title}", _sources(table), "\n".join(_grid(table, groups))]
+    parts = [NOTICE, f"# {table.title}", _sources(table), "\n".join(grid(table, groups))]
     parts += ["\n".join(f"- {line}" for line in legend(groups))] if legend(groups) else []
     parts += ["## Protocols", "\n".join(_about(table, part) for part in groups)]
     if any(part.runs for part in groups):
@@ -123,7 +123,8 @@ def _sources(table: Table) -> str:
     return f"The paper's numbers: {table.source}. {ours}; the protocol is named above each number."
 
 
-def _grid(table: Table, groups: Sequence[Group]) -> Iterator[str]:
+def grid(table: Table, groups: Sequence[Group]) -> Iterator[str]:
+    """Return the lines of a table's Markdown grid."""
     printed = printed_columns(table)
     head = [table.row_header, *(f"{table.columns[key]}, as printed" for key in printed)]
     for part in groups:

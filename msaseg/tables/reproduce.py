@@ -18,6 +18,7 @@ from msaseg.records import results_root
 from msaseg.tables.cells import Group, Run, read_runs
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import Protocol, machine_paths
+from msaseg.tables.readme import update_readme
 from msaseg.tables.render import (
     groups_of,
     legend,
@@ -62,6 +63,8 @@ def reproduce(
     names = published(plan) if about.publish else [protocol]
     folder = results_root(about.publish, plan.outputs) / "tables"
     write(render_all(tables, plan, names, complaints), folder)
+    if about.publish:
+        update_readme(plan)
     for table in tables:
         _summary(table, groups_of(table, plan, [protocol], [])[0])
     left = sum(len(plan.missing(table, protocol, seeds)) for table in tables)
