@@ -119,9 +119,9 @@ def slots(gpus: Sequence[Gpu], jobs_per_gpu: int) -> list[dict[str, str]]:
 
 
 def summary(failed: Sequence[Outcome], total: int) -> str:
-    """Return one line that names each failed run, what ended it and where its output is."""
-    runs = ", ".join(f"{end.job.name} ({end.failure}, log {end.job.log})" for end in failed)
-    return f"{len(failed)} of {total} runs failed: {runs}"
+    """Return one line that names each failed run and how it ended; why was said when it did."""
+    runs = ", ".join(f"{end.job.name} ({str(end.failure).partition(':')[0]})" for end in failed)
+    return f"{len(failed)} of {total} runs failed: {runs}; the lines above name the cause and the log of each"
 
 
 def register() -> None:
