@@ -74,7 +74,7 @@ def list_missing(tables: Sequence[Table], plan: Plan, protocol: str, seeds: Sequ
 def render_tables(tables: Sequence[Table], plan: Plan, protocol: str | None) -> int:
     """Write the published protocols' tables into the repository, or an unpublished one's beside its runs."""
     publish = protocol is None or plan.protocol(protocol).publish
-    names = published(plan) if publish or protocol is None else [protocol]
+    names = published() if publish or protocol is None else [protocol]
     complaints: list[str] = []
     rendered = render_all(tables, plan, names, complaints)
     for file in write(rendered, results_root(publish, plan.outputs) / "tables"):
@@ -89,7 +89,7 @@ def render_tables(tables: Sequence[Table], plan: Plan, protocol: str | None) -> 
 def check_tables(tables: Sequence[Table], plan: Plan) -> int:
     """Compare the repository's tables with what the records give today."""
     complaints: list[str] = []
-    expected = contents(render_all(tables, plan, published(plan), complaints))
+    expected = contents(render_all(tables, plan, published(), complaints))
     folder = results_root(True, plan.outputs) / "tables"
     present = {file.name for file in folder.glob("*") if not file.name.startswith(".")}
     for name in sorted(expected.keys() | present):

@@ -16,7 +16,7 @@ BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 def readme_today(plan: Plan) -> str:
     """Return the README with the results that the records give today."""
-    names = published(plan)
+    names = published()
     shown = [(table, groups_of(table, plan, names, [])) for table in load_tables().values()]
     return with_results(records.README.read_text(encoding="utf-8"), results(shown), records.README)
 

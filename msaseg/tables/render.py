@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msaseg.records import records_root
 from msaseg.tables.cells import MARKS, Cell, Group, group, read_runs
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import protocol_names
@@ -43,9 +44,10 @@ def groups_of(table: Table, plan: Plan, protocols: Sequence[str], complaints: li
     return found or [group(table, protocols[0], plan, [])]
 
 
-def published(plan: Plan) -> list[str]:
-    """Return the names of the protocols whose tables belong to the repository."""
-    return [name for name in protocol_names() if plan.protocol(name).publish]
+def published() -> list[str]:
+    """Return the names of the protocols that the repository has records of; `paper` if it has none yet."""
+    folders = {path.name for path in records_root(True, Path()).glob("*/*")}
+    return [name for name in protocol_names() if name in folders] or [protocol_names()[0]]
 
 
 def render_all(

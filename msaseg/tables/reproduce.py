@@ -60,7 +60,7 @@ def reproduce(
     if any(missing.values()) and about.needs_data:
         get_data(machine_paths().data)
     failed = [id for id, count in missing.items() if count and not _sweep(id, protocol, seeds, train)]
-    names = published(plan) if about.publish else [protocol]
+    names = published() if about.publish else [protocol]
     folder = results_root(about.publish, plan.outputs) / "tables"
     write(render_all(tables, plan, names, complaints), folder)
     if about.publish:
