@@ -1,5 +1,6 @@
 """What happens beside a run: the loss is watched, its curve kept, a few predictions shown."""
 
+import logging
 from typing import Any
 
 import pytorch_lightning as pl
@@ -9,6 +10,8 @@ from torch import Tensor
 from msaseg.errors import UserError
 from msaseg.module import SegmentationModule
 from msaseg.wandb_logger import RunLogger, Sample
+
+log = logging.getLogger(__name__)
 
 
 class LossWatch(pl.Callback):
@@ -56,6 +59,27 @@ class LossWatch(pl.Callback):
         if step % stride == 0 or step == 1:
             assert isinstance(module, SegmentationModule)
             module.history.setdefault("train/step_loss", []).append([step, round(loss.item(), 6)])
+
+
+class EpochLine(pl.Callback):
+    """Log one line an epoch, where no progress bar can be seen: in a file, under a sweep."""
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Tell how the epoch before went; its sums are complete only now."""
+        self._tell(trainer, pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Tell how the last epoch went."""
+        self._tell(trainer, pl_module)
+
+    def _tell(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        assert isinstance(module, SegmentationModule)
+        last = {key: series[-1] for key, series in module.history.items() if key != "train/step_loss"}
+        if "train/loss" not in last:
+            return
+        epoch = last["train/loss"][0]
+        values = [f"{key} {value:.4g}" for key, (of, value) in last.items() if of == epoch and "class_" not in key]
+        log.info("epoch %d/%d: %s", epoch, trainer.max_epochs or 0, ", ".join(values))
 
 
 class PredictionPanel(pl.Callback):

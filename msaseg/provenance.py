@@ -81,8 +81,8 @@ def _cpu_name() -> str:
 def best_precision(on_cpu: str) -> str:
     """Return what `trainer.precision=auto` means here: bf16 on a GPU that computes in it, else the protocol's choice.
 
-    On a CPU no rule holds for every net: with avx512_bf16, VGG16's dense convolutions train nearly twice as fast in
-    bf16, depthwise ones 1.4 times slower (docs/benchmarks.md).
+    On a CPU no rule holds for every net: in bf16 VGG16's dense convolutions train faster than in float32, depthwise
+    ones slower (docs/benchmarks.md has both ratios).
 
     Args:
         on_cpu: precision on a CPU; bf16 is taken only if the CPU computes in it.

@@ -19,7 +19,7 @@ from pytorch_lightning.callbacks import LearningRateMonitor, RichProgressBar
 from pytorch_lightning.loggers import Logger
 
 from msaseg import checkpoints, provenance
-from msaseg.callbacks import LossWatch, PredictionPanel
+from msaseg.callbacks import EpochLine, LossWatch, PredictionPanel
 from msaseg.config import config_hash, hashed_part
 from msaseg.data.datamodule import CamVidDataModule
 from msaseg.module import SegmentationModule
@@ -113,8 +113,7 @@ def make_trainer(config: DictConfig, run_dir: Path, logger: Logger | bool) -> pl
         callbacks.append(checkpoints.best_weights(run_dir))
     if logger:
         callbacks.append(LearningRateMonitor("step"))
-    if sys.stdout.isatty():
-        callbacks.append(RichProgressBar(leave=True))
+    callbacks.append(RichProgressBar(leave=True) if sys.stdout.isatty() else EpochLine())
     trainer: pl.Trainer = build(
         config,
         "trainer",

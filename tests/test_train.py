@@ -30,6 +30,9 @@ def test_run_writes_one_record_that_traces_its_numbers(cli, tmp_path):
     assert record.seconds["total"] >= record.seconds["fit"] > 0
     assert not list(tmp_path.rglob("checkpoints/*"))
     assert len(list(tmp_path.rglob("weights.ckpt"))) == 1
+    (log,) = tmp_path.rglob("train.log")
+    told = [line for line in log.read_text().splitlines() if "epoch " in line and "train/loss" in line]
+    assert ["epoch 1/2:" in told[0], "epoch 2/2:" in told[1], len(told)] == [True, True, 2]
 
 
 def test_run_repeated_trains_nothing_and_rerun_trains_again(cli, tmp_path, caplog):

@@ -1,0 +1,68 @@
+"""A training step in bf16 over the same step in float32, on the CPU: the numbers behind `protocol.cpu_precision`."""
+
+import copy
+import time
+from collections.abc import Iterator
+from itertools import islice
+from statistics import median
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig
+
+from msaseg import running
+from msaseg.config import compose_run
+from msaseg.module import Batch, SegmentationModule
+from msaseg.overhead.measurement import Measurement, ratios, rounded
+from msaseg.overhead.plain import plain_loop
+
+MOST_STEPS = {"paper": 1, "laptop": 10}  # a turn: a step of VGG16 takes seconds
+BF16_LEFT_OUT = "bf16 over float32, because this CPU does not compute in bf16 (no avx512_bf16)"
+
+
+def computes_in_bf16() -> bool:
+    """Whether the CPU has bf16 instructions; without them bf16 is emulated and only slower."""
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def measure_precision(protocol: str, repeats: int, steps: int) -> Measurement:
+    """Measure a step of MSANet in bf16 over one in float32, on the CPU.
+
+    Args:
+        protocol: whose encoder, size, batch and optimizer are taken; weights are random.
+        repeats: pairs of turns.
+        steps: a turn; fewer if `MOST_STEPS` says so.
+    """
+    steps = min(steps, MOST_STEPS[protocol])
+    config = compose_run([f"protocol={protocol}", "protocol.weights=none"])
+    pl.seed_everything(config.seed, verbose=False)
+    module: SegmentationModule = running.build(config, "model")
+    batches = [random_batch(config)] * ((repeats + 1) * steps)
+    loops = [_steps(module, batches, bf16) for bf16 in (True, False)]
+    turns = [[_seconds_a_step(loop, steps) for loop in loops] for _ in range(repeats + 1)]
+    bf16, float32 = zip(*turns[1:], strict=True)  # the first turns warm up
+    height, width = config.protocol.size
+    net = f"{protocol}'s MSANet, {height}x{width}, batch {config.protocol.batch_size}"
+    absolute = {"bf16 (ms a step)": 1000 * median(bf16), "float32 (ms a step)": 1000 * median(float32)}
+    what = f"training step in bf16 over float32 on the CPU ({net})"
+    return Measurement(what, "times", ratios(bf16, float32), rounded(absolute))
+
+
+def random_batch(config: DictConfig) -> Batch:
+    """Return a training batch of noise in the protocol's size: what the pixels show costs no time."""
+    count, (height, width) = config.protocol.batch_size, config.protocol.size
+    return {
+        "image": torch.randint(256, (count, 3, height, width), dtype=torch.uint8),
+        "label": torch.randint(config.protocol.num_classes, (count, height, width), dtype=torch.uint8),
+    }
+
+
+def _steps(module: SegmentationModule, batches: list[Batch], bf16: bool) -> Iterator[None]:
+    return plain_loop(copy.deepcopy(module.net).train(), module, batches, torch.device("cpu"), bf16)
+
+
+def _seconds_a_step(loop: Iterator[None], steps: int) -> float:
+    started = time.perf_counter()
+    for _ in islice(loop, steps):
+        pass
+    return (time.perf_counter() - started) / steps

@@ -1,0 +1,265 @@
+"""What the suite costs: statistics and page without measuring; the whole command once, tiny (slow)."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+
+from msaseg.data.synthetic import SyntheticStreets
+from msaseg.errors import UserError
+from msaseg.overhead import __main__ as command
+from msaseg.overhead import page, precision, step
+from msaseg.overhead.frames import Drawn
+from msaseg.overhead.measurement import Measurement, ratios
+from msaseg.overhead.page import BEGIN, END, line, page_part, with_part
+
+
+def measurement(**changes) -> Measurement:
+    content = {
+        "what": "a step",
+        "unit": "times",
+        "values": [1.2, 1.01, 1.03],
+        "limit": 1.05,
+        "at_most": True,
+        "absolute": {"suite (ms a step)": 331.2},
+    }
+    return Measurement(**(content | changes))
+
+
+def record_of(*measurements, dirty=False, left_out=()):
+    return {
+        "measurements": [asdict(one) for one in measurements],
+        "left_out": list(left_out),
+        "code": {"commit": "0123456789abcdef", "dirty": dirty},
+        "versions": {"torch": "2.15.0", "pytorch-lightning": "2.6.6"},
+        "hardware": {"device": "Some CPU", "kind": "cpu", "cores": 2, "threads": 2, "precision": "32-true"},
+        "finished": "2026-01-01T00:00:00+00:00",
+    }
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Page and record in a temporary folder; no data unless a test sets it."""
+    monkeypatch.setattr(page, "PAGE", tmp_path / "docs" / "benchmarks.md")
+    monkeypatch.setattr(page, "RECORD", tmp_path / "experiments" / "overhead.json")
+    monkeypatch.setenv("MSASEG_DATA", "")
+    monkeypatch.delenv("MSASEG_DATA")
+    page.PAGE.parent.mkdir()
+    page.PAGE.write_text(f"# Head\n\n{BEGIN}\nold\n{END}\n\nTail\n")
+    return tmp_path
+
+
+def measured(monkeypatch, *measurements):
+    monkeypatch.setattr(command, "measure", lambda *_: record_of(*measurements))
+
+
+def test_ratios_compare_turn_with_turn():
+    assert ratios([3.0, 8.0, 2.0], [1.0, 4.0, 2.0]) == [3.0, 2.0, 1.0]
+    with pytest.raises(ValueError, match="shorter"):
+        ratios([1.0, 2.0], [1.0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "result", "met"),
+    [
+        ({}, 1.03, True),  # the median, though one turn was above
+        ({"values": [1.0, 1.06, 1.07]}, 1.06, False),
+        ({"values": [1.05]}, 1.05, True),
+        ({"values": [9.0, 3.0, 5.0], "limit": 4.0, "at_most": False}, 5.0, True),
+        ({"values": [9.0, 3.0, 3.9], "limit": 4.0, "at_most": False}, 3.9, False),
+        ({"values": [2.4, 1.9, 2.2], "limit": 2.0, "unit": "s"}, 1.9, True),  # the best call
+    ],
+)
+def test_measurement_holds_median_ratio_or_best_seconds_against_its_limit(changes, result, met):
+    assert measurement(**changes).result == result
+    assert measurement(**changes).met is met
+
+
+def test_line_shows_result_spread_requirement_and_verdict():
+    shown = "| a step | 1.03 times (1.01 to 1.2, n=3) | at most 1.05 times | yes | suite (ms a step) 331.2 |"
+    assert line(asdict(measurement())) == shown
+    missed = line(asdict(measurement(values=[3.5], limit=4.0, at_most=False)))
+    assert "| 3.5 times (3.5 to 3.5, n=1) | at least 4 times | **no** |" in missed
+
+
+def test_page_part_names_machine_versions_and_commit_and_says_when_the_tree_was_dirty():
+    clean = page_part(record_of(measurement()))
+    assert "on Some CPU (2 cores, 2 threads, 32-true), torch 2.15.0" in clean
+    assert "commit 0123456789.\n" in clean
+    assert "commit 0123456789 **with uncommitted changes**.\n" in page_part(record_of(measurement(), dirty=True))
+
+
+def test_measurement_without_requirement_is_shown_and_never_missed():
+    known = measurement(values=[9.0], limit=None)
+    assert known.met
+    assert line(asdict(known)) == "| a step | 9 times (9 to 9, n=1) | nothing |  | suite (ms a step) 331.2 |"
+
+
+def test_page_part_tells_what_was_left_out_below_the_table():
+    part = page_part(record_of(measurement(), left_out=["this", "that"]))
+    assert part.endswith(" 331.2 |\n\nLeft out: this.\n\nLeft out: that.")
+
+
+def test_with_part_replaces_only_what_is_between_the_markers(tmp_path):
+    once = with_part(f"head\n{BEGIN}\nold\n{END}\ntail\n", "new", tmp_path)
+    assert once == f"head\n{BEGIN}\n\nnew\n\n{END}\ntail\n"
+    assert with_part(once, "new", tmp_path) == once
+
+
+@pytest.mark.parametrize(
+    "text", ["", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{END}{BEGIN}{END}", f"{BEGIN}{BEGIN}{END}"]
+)
+def test_with_part_without_both_markers_once_refuses_in_one_line(text, tmp_path):
+    with pytest.raises(UserError, match="must be there, once each") as raised:
+        with_part(text, "new", tmp_path / "benchmarks.md")
+    assert str(raised.value).startswith(f"{tmp_path / 'benchmarks.md'}: ")
+    assert "\n" not in str(raised.value)
+
+
+def test_the_repository_s_page_has_its_markers():
+    assert "new" in with_part(page.PAGE.read_text(encoding="utf-8"), "new", page.PAGE)
+
+
+@pytest.mark.parametrize("content", [None, "no markers\n"])
+def test_write_to_a_page_that_cannot_take_it_measures_nothing(files, monkeypatch, capsys, content):
+    monkeypatch.setattr(command, "measure", lambda *_: pytest.fail("measured before the page was looked at"))
+    page.PAGE.unlink() if content is None else page.PAGE.write_text(content)
+    assert command.main(["--write"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {page.PAGE}: ")
+    assert error.count("\n") == 1
+
+
+def test_write_keeps_the_record_and_renders_the_page_from_it(files, monkeypatch):
+    measured(monkeypatch, measurement())
+    assert command.main(["--write"]) == 0
+    record = json.loads(page.RECORD.read_text())
+    assert record == record_of(measurement())
+    assert page.PAGE.read_text() == f"# Head\n\n{BEGIN}\n\n{page_part(record)}\n\n{END}\n\nTail\n"
+    assert [path.name for path in files.rglob("*.part")] == []
+
+
+def test_without_write_no_file_changes(files, monkeypatch):
+    measured(monkeypatch, measurement())
+    before = page.PAGE.read_text()
+    assert command.main([]) == 0
+    assert page.PAGE.read_text() == before
+    assert not page.RECORD.exists()
+
+
+def test_missed_requirement_is_written_and_named_and_ends_with_1(files, monkeypatch, capsys):
+    measured(monkeypatch, measurement(), measurement(what="another step", values=[1.5]))
+    assert command.main(["--write"]) == 1
+    assert capsys.readouterr().err == "error: missed: another step: 1.5, required at most 1.05 times\n"
+    assert "**no**" in page.PAGE.read_text()
+
+
+@pytest.mark.parametrize("arguments", [["--repeats", "0"], ["--steps", "-1"], ["--data", "/no/such/folder"]])
+def test_bad_argument_is_told_in_one_line(files, capsys, arguments):
+    assert command.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert arguments[1] in error
+    assert error.count("\n") == 1
+
+
+def test_drawn_repeats_the_kept_frames_and_hands_out_copies():
+    streets = SyntheticStreets((32, 48), train=5, val=1, test=1)
+    drawn = Drawn(streets, kept=2)
+    image, label = drawn.sample(4, full_label=False)
+    assert np.array_equal(image, streets.sample(0, full_label=True)[0])
+    image[:], label[:] = 0, 0
+    assert np.array_equal(drawn.sample(4, full_label=False)[0], streets.sample(0, full_label=True)[0])
+    assert drawn.names == streets.names
+
+
+def small(monkeypatch):
+    """Measure the step of a net that is small enough for a test."""
+    compose = step.compose_run
+    extra = [
+        "model/net/encoder@protocol.encoder=conv",
+        "protocol.size=[64,64]",
+        "protocol.width=8",
+        "trainer.accelerator=cpu",
+    ]
+    for measured in (step, precision):
+        monkeypatch.setattr(measured, "compose_run", lambda overrides: compose([*overrides, *extra]))
+
+
+def test_both_sides_of_the_step_train_the_same_net_on_the_same_batches(monkeypatch):
+    small(monkeypatch)
+    sides, plain_loop = {}, step.plain_loop
+
+    def watched(net, module, *rest):
+        sides["plain"] = net
+        return plain_loop(net, module, *rest)
+
+    monkeypatch.setattr(step, "plain_loop", watched)
+    turns = step.Turns.on_train_batch_start
+    seen = []
+
+    def after(self, trainer, pl_module, batch, batch_idx):
+        turns(self, trainer, pl_module, batch, batch_idx)
+        if batch_idx in (2, 4):
+            pairs = zip(sides["plain"].parameters(), pl_module.net.parameters(), strict=True)
+            seen.append(all(torch.equal(a, b) for a, b in pairs))
+
+    monkeypatch.setattr(step.Turns, "on_train_batch_start", after)
+    measured, hardware = step.measure_step(repeats=1, steps=2)
+    assert seen == [True, True]
+    assert len(measured.values) == 1
+    assert measured.values[0] > 0
+    assert hardware["precision"] == "32-true"
+
+
+@pytest.mark.parametrize("protocol", ["paper", "laptop"])
+def test_precision_trains_one_net_in_bf16_and_one_in_float32_on_the_same_batches(monkeypatch, protocol):
+    small(monkeypatch)
+    loops, plain_loop = [], precision.plain_loop
+
+    def watched(net, module, batches, device, bf16):
+        loops.append((bf16, [parameter.clone() for parameter in net.parameters()], net, batches))
+        return plain_loop(net, module, batches, device, bf16)
+
+    monkeypatch.setattr(precision, "plain_loop", watched)
+    measured = precision.measure_precision(protocol, repeats=2, steps=1)
+    (bf16, first, one, batches), (float32, second, other, same_batches) = loops
+    assert (bf16, float32) == (True, False)
+    assert batches is same_batches
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), first, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    assert len(measured.values) == 2
+    assert measured.limit is None
+
+
+@pytest.mark.parametrize(("bf16", "asked"), [(True, ["paper", "laptop"]), (False, [])])
+def test_precision_is_measured_where_the_cpu_computes_in_bf16_and_else_said_to_be_left_out(
+    monkeypatch, capsys, bf16, asked
+):
+    seen = []
+    known = measurement(limit=None)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16)
+    monkeypatch.setattr(command, "measure_step", lambda *_: (measurement(), {}))
+    monkeypatch.setattr(command, "measure_loader", lambda *_: measurement())
+    monkeypatch.setattr(command, "measure_tables", measurement)
+    monkeypatch.setattr(command, "measure_precision", lambda protocol, *_: seen.append(protocol) or known)
+    record = command.measure(None, 1, 1)
+    assert seen == asked
+    assert record["left_out"] == ([] if bf16 else [precision.BF16_LEFT_OUT])
+    assert ("left out: bf16" in capsys.readouterr().out) is not bf16
+
+
+@pytest.mark.slow
+def test_whole_command_tiny_writes_every_measurement(files, monkeypatch, capfd):
+    small(monkeypatch)
+    monkeypatch.setattr(command, "machine_paths", lambda: type("Paths", (), {"data": files / "none"}))
+    assert command.main(["--write", "--repeats", "1", "--steps", "2"]) in (0, 1)  # a busy machine may miss one
+    record = json.loads(page.RECORD.read_text())
+    bf16 = ["times", "times"] if precision.computes_in_bf16() else []
+    assert [one["unit"] for one in record["measurements"]] == ["times", "times", "times", "s", *bf16]
+    assert all(value > 0 for one in record["measurements"] for value in one["values"])
+    assert "drawn" in record["measurements"][1]["what"]
+    assert page.PAGE.read_text().count("\n| ") == 5 + len(bf16)
+    assert "the loader reads a drawn tree" in capfd.readouterr().out
