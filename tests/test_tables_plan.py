@@ -9,6 +9,7 @@ from msaseg.records import path_of_record
 from msaseg.tables import plan as plans
 from msaseg.tables.composed import ComposedCache
 from msaseg.tables.plan import Plan
+from msaseg.tables.spec import load_tables
 
 
 def test_points_are_the_runs_that_their_overrides_compose(suite):
@@ -111,3 +112,10 @@ def test_listing_and_rendering_load_no_torch(suite):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[] [0, 0]"
+
+
+@pytest.mark.parametrize("table", sorted(load_tables()))
+def test_hash_of_every_point_is_that_of_the_composed_run(table, tmp_path):
+    for point in Plan(tmp_path).points(load_tables()[table], "laptop", [1]):
+        config = compose_run(list(point.overrides))
+        assert (point.row, point.seed, point.config_hash) == (config.row, config.seed, config_hash(config))

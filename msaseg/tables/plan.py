@@ -1,6 +1,6 @@
 """Which runs fill a table, and which of them have no record yet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,12 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from msaseg.config import CONF, config_hash
+from msaseg.config import CONF, config_hash, without
 from msaseg.errors import UserError
 from msaseg.records import record_path, records_root
 from msaseg.tables.composed import ComposedCache
@@ -67,8 +68,10 @@ class Plan:
         """Return the seeds that the table's sweep asks for under a protocol."""
         chosen = (f"protocol={protocol}",)
         where = f"conf/experiment/{table.id}.yaml with {chosen[0]}"
-        key = f"jobs {table.id} {chosen[0]}"
-        return list(self.cache.get(key, lambda: _composed(where, lambda: _jobs(table.id, chosen)))["seeds"])
+        key = f"seeds {table.id} {chosen[0]}"
+        return list(
+            self.cache.get(key, lambda: _composed(where, lambda: {"seeds": _sweep(table.id, chosen)[2]}))["seeds"]
+        )
 
     def points(
         self, table: Table, protocol: str, seeds: Sequence[int] | None = None, extra: Sequence[str] = ()
@@ -118,28 +121,49 @@ def _composed(where: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         raise UserError(f"{where}: {' '.join(str(error).split())}") from error
 
 
-def _jobs(table: str, chosen: Sequence[str]) -> dict[str, Any]:
-    """Return `jobs`, the overrides of each but for its seed, and `seeds`, as Hydra's own sweeper does."""
-    arguments = [f"+experiment={table}", *chosen]
+def _arguments(table: str, chosen: Sequence[str]) -> list[str]:
+    return [f"+experiment={table}", *chosen]
+
+
+def _sweep(table: str, chosen: Sequence[str]) -> tuple[DictConfig, list[list[str]], list[int]]:
+    """Return what the jobs share, the overrides of each without its seed, and the seeds, as Hydra's sweeper does."""
+    arguments = _arguments(table, chosen)
     base = compose("train", arguments, return_hydra_config=True)
     params = OmegaConf.to_container(base.hydra.sweeper.params or OmegaConf.create(), resolve=True)
     assert isinstance(params, dict)
-    parser = OverridesParser.create(GlobalHydra.instance().config_loader())
-    parsed = parser.parse_overrides([f"{key!s}={value}" for key, value in params.items()] + arguments)
+    parsed = _parse([f"{key!s}={value}" for key, value in params.items()] + arguments)
     jobs: dict[tuple[str, ...], None] = {}
     seeds: dict[int, None] = {}
     for job in BasicSweeper.split_arguments(parsed, None)[0]:
         jobs[tuple(word for word in job if not word.startswith("seed="))] = None
         seeds.update(dict.fromkeys(int(word[len("seed=") :]) for word in job if word.startswith("seed=")))
-    return {"jobs": [list(job) for job in jobs], "seeds": list(seeds) or [int(base.seed)]}
+    return without(base, ("hydra",)), [list(job) for job in jobs], list(seeds) or [int(base.seed)]
 
 
 def _rows(table: str, chosen: Sequence[str]) -> dict[str, Any]:
-    """Return `rows`, a [row, config hash, overrides] each, and `seeds`: one composition a row."""
-    plan = _jobs(table, chosen)
-    runs: list[DictConfig] = [compose("train", job) for job in plan["jobs"]]
-    rows = [[str(run.row), config_hash(run), job] for run, job in zip(runs, plan["jobs"], strict=True)]
-    return {"rows": rows, "seeds": plan["seeds"]}
+    """Return `rows`, a [row, config hash, overrides] each, and `seeds`."""
+    base, jobs, seeds = _sweep(table, chosen)
+    shared = {
+        f"{word.get_key_element()}={word.get_value_element_as_str()}" for word in _parse(_arguments(table, chosen))
+    }
+    runs = [_compose_job(base, job, shared) for job in jobs]
+    rows = [[str(run.row), config_hash(run), job] for run, job in zip(runs, jobs, strict=True)]
+    return {"rows": rows, "seeds": seeds}
+
+
+def _compose_job(base: DictConfig, job: Sequence[str], shared: Collection[str]) -> DictConfig:
+    """Compose one job; where it differs from the base in values alone, set these: a tenth of the time."""
+    own = _parse([word for word in job if word not in shared])
+    if any(word.type is not OverrideType.CHANGE or (CONF / word.key_or_group).is_dir() for word in own):
+        return compose("train", list(job))
+    run = base.copy()
+    for word in own:
+        OmegaConf.update(run, word.key_or_group, word.value(), merge=True)
+    return run
+
+
+def _parse(words: list[str]) -> list[Override]:
+    return OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(words)
 
 
 def _check_rows(table: Table, reached: list[str], where: str) -> None:
