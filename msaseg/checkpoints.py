@@ -18,6 +18,11 @@ def resume_folder(run_dir: Path) -> Path:
     return run_dir / "checkpoints"
 
 
+def best_folder(run_dir: Path) -> Path:
+    """Return where the weights of the best epoch lie until the run is recorded."""
+    return run_dir / "best"
+
+
 def resume_points(run_dir: Path) -> ModelCheckpoint:
     """Write a checkpoint after every epoch and keep the last two: one may be cut off while it is written."""
     return ModelCheckpoint(
@@ -32,7 +37,9 @@ def resume_points(run_dir: Path) -> ModelCheckpoint:
 
 def best_weights(run_dir: Path) -> ModelCheckpoint:
     """Keep the weights of the epoch with the highest mIoU on the validation split."""
-    return ModelCheckpoint(run_dir / "best", "{epoch:04d}", monitor="val/miou_pct", mode="max", save_weights_only=True)
+    return ModelCheckpoint(
+        best_folder(run_dir), "{epoch:04d}", monitor="val/miou_pct", mode="max", save_weights_only=True
+    )
 
 
 def newest_readable(folder: Path) -> Path | None:

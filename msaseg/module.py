@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -158,11 +159,11 @@ class SegmentationModule(pl.LightningModule):
 
     def _note(self, key: str, value: float) -> None:
         self.log(key, value)
-        if not key.startswith("test/"):
-            self._append(key, value)
+        self._append(key, value)
 
     def _append(self, key: str, value: float) -> None:
-        self.history.setdefault(key, []).append([self.current_epoch + 1, round(value, 6)])
+        if self.trainer.state.fn == TrainerFn.FITTING:  # a score taken after training is no point of a curve
+            self.history.setdefault(key, []).append([self.current_epoch + 1, round(value, 6)])
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's own union of ten types
         """Give pretrained parameters their own rate, and step the schedule after every batch."""

@@ -82,6 +82,7 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
         fitted = time.perf_counter()
         if config.protocol.select == "best":
             _load_best(module, run_dir)
+            trainer.validate(module, data, verbose=False)  # the record's val scores are those of the epoch tested
         trainer.test(module, data, verbose=False)
         trainer.save_checkpoint(run_dir / "weights.ckpt", weights_only=True)
         failed = False
@@ -95,7 +96,8 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
     seconds["total"] = sum(seconds.values())
     record = make_record(config, data, module, trainer, seconds, url)
     record.save(record_path)
-    shutil.rmtree(checkpoints.resume_folder(run_dir), ignore_errors=True)
+    for folder in (checkpoints.resume_folder(run_dir), checkpoints.best_folder(run_dir)):
+        shutil.rmtree(folder, ignore_errors=True)
     log.info("mIoU %s %% on test after %.0f s: %s", record.value("miou_pct"), seconds["total"], record_path)
 
 
@@ -138,7 +140,7 @@ def fit(trainer: pl.Trainer, module: SegmentationModule, data: CamVidDataModule,
 
 
 def _load_best(module: SegmentationModule, run_dir: Path) -> None:
-    best = checkpoints.newest_readable(run_dir / "best")
+    best = checkpoints.newest_readable(checkpoints.best_folder(run_dir))
     assert best is not None, "protocol.select=best needs a validation split"
     module.load_state_dict(torch.load(best, weights_only=True, map_location=module.device)["state_dict"])
 

@@ -13,6 +13,7 @@ import torch
 from command_line import TINY, records
 
 from msaseg.config import ROOT
+from msaseg.module import SegmentationModule
 
 
 def test_run_writes_one_record_that_traces_its_numbers(cli, tmp_path):
@@ -33,6 +34,26 @@ def test_run_writes_one_record_that_traces_its_numbers(cli, tmp_path):
     (log,) = tmp_path.rglob("train.log")
     told = [line for line in log.read_text().splitlines() if "epoch " in line and "train/loss" in line]
     assert ["epoch 1/2:" in told[0], "epoch 2/2:" in told[1], len(told)] == [True, True, 2]
+
+
+def test_run_that_selects_tests_the_best_epoch_on_val(cli, tmp_path, monkeypatch):
+    start_epoch = SegmentationModule.on_train_epoch_start
+
+    def ruin_the_last_epoch(module):
+        start_epoch(module)
+        if module.current_epoch == 3:
+            torch.nn.utils.vector_to_parameters(torch.zeros(10**7), module.net.parameters())
+
+    monkeypatch.setattr(SegmentationModule, "on_train_epoch_start", ruin_the_last_epoch)
+    tiny = [word for word in TINY if not word.startswith("protocol.epochs")]
+    words = ["protocol.epochs=4", "protocol.select=best", "protocol.schedule=null", "model.lr=0.02"]
+    assert cli(*tiny, *words) == 0
+    (record,) = records(tmp_path)
+    curve = [value for _, value in record.history["val/miou_pct"]]
+    assert len(curve) == 4
+    assert curve[-1] < max(curve)
+    assert record.metrics["val"]["miou_pct"] == pytest.approx(max(curve), abs=1e-3)
+    assert not list(tmp_path.rglob("best/*"))
 
 
 def test_run_repeated_trains_nothing_and_rerun_trains_again(cli, tmp_path, caplog):
