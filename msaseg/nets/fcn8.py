@@ -17,10 +17,10 @@ class FCN8(nn.Module):
     tutorial network that the section paraphrases: "same" padding, no batch norm, no dropout, no bias in the
     transposed convolutions, and the tutorial's initialisation (Glorot uniform, zero biases).
 
-    The paper's words leave out one thing without which the network does not train: on CamVid VGG16's pool3
-    and pool4 have a root mean square of about 700 and 140, so with Adam at 1e-4 the first loss is 145 and
-    after some tens of steps it stands still at ln 12. So both maps are scaled first, with the constants of
-    Shelhamer's FCN-8s trained at once; (1, 1) is the text to the letter.
+    The paper's words leave out one thing without which the network does not train: VGG16 has no batch norm, and its
+    pool3 and pool4 are much larger than what the last layers yield, so the first loss is far above ln(num_classes)
+    and Adam settles there. So both maps are scaled first, with the constants of Shelhamer's FCN-8s trained at once;
+    (1, 1) is the text to the letter.
 
     Shape:
         images: (N, 3, H, W), RGB in [0, 1], H and W >= 64; padded to multiples of 32 inside.
