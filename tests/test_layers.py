@@ -43,7 +43,9 @@ def test_file_imports_from_its_own_floor_or_below(path):
         assert imported != "train", f"{part} imports train"
 
 
-@pytest.mark.parametrize("module", ["config", "records", "errors", "mistakes", "launcher", "train", "tables.__main__", "charts.chart"])
+@pytest.mark.parametrize(
+    "module", ["config", "records", "errors", "mistakes", "launcher", "train", "tables.__main__", "charts.chart"]
+)
 def test_module_that_needs_no_torch_loads_none(module):
     code = f"import sys, msaseg.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
