@@ -31,7 +31,8 @@ class RunRecord:
         metrics: split name to scores; every score's key carries its unit (`miou_pct`).
         confusion: split name to the confusion matrix in pixels, rows truth, columns prediction.
         classes: names of the matrix's rows.
-        cost: `params` (count), `macs` (multiply-adds of one image) at `input_size` (height, width).
+        cost: `params` (count), `macs` (multiply-adds of one image) at `input_size` (height, width); `encoder`, the
+            same three of the encoder alone, if the net has one.
         history: series name to [step, value] pairs, in the order logged.
         config: the resolved configuration without machine paths.
         overrides: what was typed after `msaseg.train`.
@@ -68,20 +69,31 @@ class RunRecord:
     wandb_url: str | None = None
     schema: int = SCHEMA
 
-    def value(self, column: str) -> float | None:
-        """Return the number that a table shows under `column`: a test score, else a cost.
+    def value(self, column: str) -> float | str | None:
+        """Return what a table shows under `column`: a cost, or a score.
 
-        Costs come as `params_m` (millions), `macs_g` (1e9 multiply-adds) and `size_mb` (float32, 1e6 bytes).
+        Costs come as `params_m` (millions), `size_mb` (float32, 1e6 bytes) and `macs_g` (1e9 multiply-adds of one
+        image of the protocol's size), those of the encoder alone as `encoder_params_m`, `encoder_size_mb` and
+        `encoder_macs_g` (at the size that `cost` names). A score is `score`, `score.class`, or
+        `part/score` where the part is not the test split: `miou_pct`, `iou_pct.Car`, `val/pixel_accuracy_pct`.
         """
-        scores = self.metrics.get("test", {})
-        if column in scores:
-            return None if scores[column] is None else float(scores[column])
-        costs = {
-            "params_m": self.cost["params"] / 1e6,
-            "macs_g": self.cost["macs"] / 1e9,
-            "size_mb": self.cost["params"] * 4 / 1e6,
-        }
-        return costs.get(column)
+        costs = self._costs()
+        if column in costs:
+            return costs[column]
+        part, slash, name = column.rpartition("/")
+        value: Any = self.metrics.get(part if slash else "test", {})
+        for key in name.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        return value if value is None or isinstance(value, str) else float(value)
+
+    def _costs(self) -> dict[str, float]:
+        costs = {}
+        for prefix, cost in (("", self.cost), ("encoder_", self.cost.get("encoder"))):
+            if cost:
+                costs[f"{prefix}params_m"] = cost["params"] / 1e6
+                costs[f"{prefix}size_mb"] = cost["params"] * 4 / 1e6
+                costs[f"{prefix}macs_g"] = cost["macs"] / 1e9
+        return costs
 
     def save(self, path: Path) -> None:
         """Write the record so that a reader sees all of it or nothing."""
@@ -116,6 +128,14 @@ def record_path(root: Path, table: str, protocol: str, row: str, seed: int, conf
     return root / table / protocol / row / f"seed{seed}-{config_hash}.json"
 
 
+def find_record(root: Path, protocol: str, seed: int, config_hash: str) -> Path | None:
+    """Return the record of a run, whichever table and row asked for it first, or None if it is not finished.
+
+    Two tables may ask for one run (Table 2's last row is one of Table 3's): it is made and filed once.
+    """
+    return min(root.glob(f"*/{protocol}/*/seed{seed}-{config_hash}.json"), default=None)
+
+
 def results_root(publish: bool, outputs: Path) -> Path:
     """Return the folder of `records/` and `tables/`: in the repository, or on this machine alone."""
     return PUBLISHED if publish else outputs
@@ -129,7 +149,9 @@ def records_root(publish: bool, outputs: Path) -> Path:
 def path_of_record(config: DictConfig) -> Path:
     """Return where the record of a composed run is, or will be."""
     root = records_root(config.protocol.publish, Path(config.paths.outputs))
-    return record_path(root, config.table.id, config.protocol.name, config.row, config.seed, config_hash(config))
+    digest = config_hash(config)
+    made = find_record(root, config.protocol.name, config.seed, digest)
+    return made or record_path(root, config.table.id, config.protocol.name, config.row, config.seed, digest)
 
 
 def to_json(content: dict[str, Any]) -> str:

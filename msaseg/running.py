@@ -94,7 +94,7 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
         "test": time.perf_counter() - fitted,
     }
     seconds["total"] = sum(seconds.values())
-    record = make_record(config, data, module, trainer, seconds, url)
+    record = make_record(config, record_path, data, module, trainer, seconds, url)
     record.save(record_path)
     for folder in (checkpoints.resume_folder(run_dir), checkpoints.best_folder(run_dir)):
         shutil.rmtree(folder, ignore_errors=True)
@@ -147,19 +147,20 @@ def _load_best(module: SegmentationModule, run_dir: Path) -> None:
 
 def make_record(
     config: DictConfig,
+    path: Path,
     data: CamVidDataModule,
     module: SegmentationModule,
     trainer: pl.Trainer,
     seconds: dict[str, float],
     url: str | None,
 ) -> RunRecord:
-    """Return the record of a finished run."""
+    """Return the record of a finished run; the table and row that it is filed under are those of its path."""
     results = {stage: dict(result) for stage, result in module.results.items()}
     confusion = {stage: result.pop("confusion") for stage, result in results.items()}
     return RunRecord(
-        table=config.table.id,
+        table=path.parents[2].name,
         protocol=config.protocol.name,
-        row=config.row,
+        row=path.parent.name,
         seed=config.seed,
         config_hash=config_hash(config),
         metrics=results,

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 from tables_suite import TABLE
@@ -151,7 +152,7 @@ def test_reproduce_with_a_run_that_failed_renders_the_others_and_fails(suite, mo
 
 
 def run_of(hardware: dict[str, object], seconds: float) -> Run:
-    return Run("pool0", 0, "0", {}, None, False, dict(hardware), seconds, "")
+    return Run(Path("record.json"), "pool0", 0, "0", {}, None, False, dict(hardware), seconds, "")
 
 
 def test_time_left_is_measured_on_like_hardware_or_estimated(suite):

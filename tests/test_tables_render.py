@@ -95,11 +95,12 @@ def test_record_of_a_dirty_tree_is_marked(suite):
     assert "commit unknown" in content.markdown
 
 
-def test_score_that_is_no_number_is_missing(suite):
+def test_score_that_is_no_number_is_told_from_a_run_that_is_missing(suite):
     suite.add(suite.points("laptop", "pool0")[0], float("nan"))
     suite.add(suite.points("laptop", "pool1")[0], 1.0, metrics={"test": {"miou_pct": None}})
     content, _ = rendered(suite)
-    assert content.markdown.count("| missing |  |") == 6
+    assert content.markdown.count("| missing |  |") == 4
+    assert content.markdown.count("| n/a |  |") == 2
 
 
 def test_protocols_stand_side_by_side_in_their_order(suite):

@@ -16,6 +16,7 @@ class ContextLayer(NamedTuple):
     dilation: tuple[int, int]
     receptive_field: tuple[int, int]
     feature_maps: int
+    activation: str
 
 
 class ContextModule(nn.Module):
@@ -44,7 +45,8 @@ class ContextModule(nn.Module):
     Source: paper, Table 1.
 
     >>> ContextModule(64).layers()[-1]  # doctest: +NORMALIZE_WHITESPACE
-    ContextLayer(layer=6, filter_size=(3, 3), dilation=(16, 32), receptive_field=(65, 127), feature_maps=32)
+    ContextLayer(layer=6, filter_size=(3, 3), dilation=(16, 32), receptive_field=(65, 127), feature_maps=32,
+        activation='ReLU')
     """
 
     def __init__(
@@ -80,5 +82,6 @@ class ContextModule(nn.Module):
             assert isinstance(conv, nn.Conv2d)
             (down, across), (tall, wide) = conv.dilation, conv.kernel_size
             width, height = width + (wide - 1) * across, height + (tall - 1) * down
-            rows.append(ContextLayer(number, (wide, tall), (across, down), (width, height), conv.out_channels))
+            sizes = (wide, tall), (across, down), (width, height)
+            rows.append(ContextLayer(number, *sizes, conv.out_channels, type(self.relu).__name__))
         return rows

@@ -57,7 +57,7 @@ def list_tables(tables: Sequence[Table], plan: Plan) -> int:
         print(f"{table.id}: {table.title} ({len(table.rows)} rows)")
         for protocol in protocol_names():
             asked, done = len(table.rows) * len(plan.seeds(table, protocol)), 0
-            if (plan.records(protocol) / table.id / protocol).is_dir():
+            if any(plan.records(protocol).glob(f"*/{protocol}")):
                 done = asked - len(plan.missing(table, protocol))
             print(f"  {protocol:<10} {done}/{asked} runs")
     return 0

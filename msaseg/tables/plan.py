@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from msaseg.config import CONF, config_hash, without
 from msaseg.errors import UserError
-from msaseg.records import record_path, records_root
+from msaseg.records import find_record, records_root
 from msaseg.tables.composed import ComposedCache
 from msaseg.tables.protocols import Protocol, about, compose_protocol
 from msaseg.tables.spec import Table
@@ -99,17 +99,14 @@ class Plan:
         ]
 
     def missing(self, table: Table, protocol: str, seeds: Sequence[int] | None = None) -> list[Point]:
-        """Return the runs of a table that have no record."""
+        """Return the runs of a table that have no record, under whichever table it may be filed."""
         root = self.records(protocol)
-        return [point for point in self.points(table, protocol, seeds) if not _path(root, point).exists()]
+        points = self.points(table, protocol, seeds)
+        return [point for point in points if find_record(root, protocol, point.seed, point.config_hash) is None]
 
     def records(self, protocol: str) -> Path:
         """Return the folder that holds the records of a protocol."""
         return records_root(self.protocol(protocol).publish, self.outputs)
-
-
-def _path(root: Path, point: Point) -> Path:
-    return record_path(root, point.table, point.protocol, point.row, point.seed, point.config_hash)
 
 
 def _composed(where: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:

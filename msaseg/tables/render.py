@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msaseg.records import records_root
-from msaseg.tables.cells import MARKS, Cell, Group, group, read_runs
+from msaseg.tables.cells import MARKS, Group, group
+from msaseg.tables.layout import layout, show_paper
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import protocol_names
 from msaseg.tables.spec import Table
@@ -36,12 +37,8 @@ def groups_of(table: Table, plan: Plan, protocols: Sequence[str], complaints: li
         protocols: names in the order to show.
         complaints: takes one line for each record that cannot be read.
     """
-    found = []
-    for protocol in protocols:
-        runs = read_runs(plan.records(protocol), table, protocol, complaints)
-        if runs:
-            found.append(group(table, protocol, plan, runs))
-    return found or [group(table, protocols[0], plan, [])]
+    groups = [group(table, protocol, plan, complaints) for protocol in protocols]
+    return [part for part in groups if part.runs] or groups[:1]
 
 
 def published() -> list[str]:
@@ -78,33 +75,6 @@ def contents(rendered: dict[str, Rendered]) -> dict[str, str]:
     return files
 
 
-def show(cell: Cell) -> str:
-    """Return the text of a cell: mean ± sd (n), with the marks of the runs behind it."""
-    if cell.mean is None:
-        return MARKS["missing"][0]
-    spread = "" if cell.sd is None else f" ± {cell.sd:.2f}"
-    count = f"n={cell.n} of {cell.asked}" if "fewer" in cell.marks else f"n={cell.n}"
-    signs = "".join(MARKS[mark][0] for mark in ("stale", "dirty") if mark in cell.marks)
-    return f"{cell.mean:.2f}{spread} ({count}){' ' + signs if signs else ''}"
-
-
-def show_difference(cell: Cell) -> str:
-    """Return the text of a difference to the paper, marked if it is beyond the tolerance."""
-    if cell.difference is None:
-        return ""
-    return f"{cell.difference:+.2f}{' ' + MARKS['outside'][0] if 'outside' in cell.marks else ''}"
-
-
-def show_paper(number: float | None) -> str:
-    """Return the paper's number as it prints it."""
-    return "" if number is None else f"{number:g}"
-
-
-def printed_columns(table: Table) -> list[str]:
-    """Return the columns that the paper prints any number for."""
-    return [key for key in table.columns if any(table.printed(row, key) is not None for row in table.rows)]
-
-
 def legend(groups: Sequence[Group]) -> list[str]:
     """Return a line for each mark that the table uses."""
     used = {mark for part in groups for cell in part.cells.values() for mark in cell.marks}
@@ -114,6 +84,7 @@ def legend(groups: Sequence[Group]) -> list[str]:
 def _markdown(table: Table, groups: Sequence[Group]) -> str:
     parts = [NOTICE, f"# {table.title}", _sources(table), "\n".join(grid(table, groups))]
     parts += ["\n".join(f"- {line}" for line in legend(groups))] if legend(groups) else []
+    parts += [table.note] if table.note else []
     parts += ["## Protocols", "\n".join(_about(table, part) for part in groups)]
     if any(part.runs for part in groups):
         parts += ["## Provenance", "\n".join(_provenance(part) for part in groups if part.runs)]
@@ -127,20 +98,10 @@ def _sources(table: Table) -> str:
 
 def grid(table: Table, groups: Sequence[Group]) -> Iterator[str]:
     """Return the lines of a table's Markdown grid."""
-    printed = printed_columns(table)
-    head = [table.row_header, *(f"{table.columns[key]}, as printed" for key in printed)]
-    for part in groups:
-        for key, heading in table.columns.items():
-            head.append(f"`{part.protocol.name}`: {heading}")
-            head += ["difference"] if key in printed else []
+    head, lines = layout(table, groups)
     yield _line(head)
     yield _line(["---", *["---:"] * (len(head) - 1)])
-    for row, content in table.rows.items():
-        cells = [content.label, *(show_paper(table.printed(row, key)) for key in printed)]
-        for part in groups:
-            for key in table.columns:
-                cells.append(show(part.cells[row, key]))
-                cells += [show_difference(part.cells[row, key])] if key in printed else []
+    for cells in lines:
         yield _line(cells)
 
 
@@ -148,14 +109,23 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _about(table: Table, part: Group) -> str:
+def commands(table: Table, part: Group) -> tuple[str, str]:
+    """Return what makes a table's numbers under a protocol again: the make target, and this table's runs alone."""
     name, seeds = part.protocol.name, sorted({run.seed for run in part.runs})
     other = bool(seeds) and seeds != sorted(part.asked)
     chosen = ",".join(map(str, seeds))
     every = f"make reproduce-tables PROTOCOL={name}{f' SEEDS={chosen}' if other else ''}"
     words = [f"+experiment={table.id}", f"protocol={name}", *([f"seed={chosen}"] if other else []), "-m"]
     this = f"python -m msaseg.train {' '.join(words)}"
-    return f"- `{name}`: {part.protocol.about}\n  Reproduce: `{every}`, or this table's runs alone: `{this}`."
+    return every, this
+
+
+def _about(table: Table, part: Group) -> str:
+    every, this = commands(table, part)
+    return (
+        f"- `{part.protocol.name}`: {part.protocol.about}\n"
+        f"  Reproduce: `{every}`, or this table's runs alone: `{this}`."
+    )
 
 
 def _provenance(part: Group) -> str:
@@ -182,7 +152,7 @@ def _csv(table: Table, groups: Sequence[Group]) -> str:
     for part in groups:
         for (row, column), cell in part.cells.items():
             commits = " ".join(_commits(part, row)) if cell.n else ""
-            numbers = [_plain(cell.mean), _plain(cell.sd), cell.n, _plain(cell.difference)]
+            numbers = [cell.text or _plain(cell.mean), _plain(cell.sd), cell.n, _plain(cell.difference)]
             names = [table.id, row, table.rows[row].label, column, part.protocol.name, show_paper(cell.paper)]
             writer.writerow([*names, *numbers, " ".join(cell.marks), commits])
     return text.getvalue()

@@ -15,19 +15,16 @@ from msaseg.config import CONF
 from msaseg.errors import UserError
 from msaseg.gpus import Gpu, visible_gpus
 from msaseg.records import results_root
-from msaseg.tables.cells import Group, Run, read_runs
+from msaseg.tables.cells import Group, Run, group
+from msaseg.tables.layout import layout
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import Protocol, machine_paths
 from msaseg.tables.readme import update_readme
 from msaseg.tables.render import (
     groups_of,
     legend,
-    printed_columns,
     published,
     render_all,
-    show,
-    show_difference,
-    show_paper,
     write,
 )
 from msaseg.tables.spec import Table
@@ -55,7 +52,7 @@ def reproduce(
     """
     missing = {table.id: len(plan.missing(table, protocol, seeds)) for table in tables}
     about, gpus, complaints = plan.protocol(protocol), visible_gpus(), list[str]()
-    runs = [run for table in tables for run in read_runs(plan.records(protocol), table, protocol, [])]
+    runs = [run for table in tables for run in group(table, protocol, plan, []).runs]
     print(announcement(sum(missing.values()), about, runs, gpus), flush=True)
     if any(missing.values()) and about.needs_data:
         get_data(machine_paths().data)
@@ -149,19 +146,11 @@ def _sweep(experiment: str, protocol: str, seeds: Sequence[int] | None, train: s
 
 def _summary(table: Table, part: Group) -> None:
     """Print one protocol's cells of a table to the terminal."""
-    printed = printed_columns(table)
     grid = Grid(title=f"{table.title} — protocol {part.protocol.name}", title_justify="left")
-    grid.add_column(table.row_header)
-    for key, heading in table.columns.items():
-        for name in (["paper"] if key in printed else []) + [heading] + (["difference"] if key in printed else []):
-            grid.add_column(f"{heading}, paper" if name == "paper" else name, justify="right")
-    for row, content in table.rows.items():
-        cells = [content.label]
-        for key in table.columns:
-            cell = part.cells[row, key]
-            cells += [show_paper(cell.paper)] if key in printed else []
-            cells += [show(cell)]
-            cells += [show_difference(cell)] if key in printed else []
+    head, lines = layout(table, [part])
+    for number, heading in enumerate(head):
+        grid.add_column(heading.replace("`", ""), justify="right" if number else "left")
+    for cells in lines:
         grid.add_row(*cells)
     console = Console()
     console.print(grid)

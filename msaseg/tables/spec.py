@@ -12,7 +12,7 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 from msaseg.config import CONF
 from msaseg.errors import UserError
 
-KEYS = {"id", "title", "source", "row_header", "columns", "tolerance", "rows"}
+KEYS = {"id", "title", "source", "row_header", "columns", "tolerance", "rows", "transposed", "texts", "note"}
 ROW_KEYS = {"label", "paper", "set"}
 
 
@@ -22,11 +22,11 @@ class Row:
 
     Args:
         label: what the first cell says.
-        paper: column key to the number that the paper prints; None where it prints nothing.
+        paper: column key to the number or text that the paper prints; None where it prints nothing.
     """
 
     label: str
-    paper: Mapping[str, float | None]
+    paper: Mapping[str, float | str | None]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,9 @@ class Table:
         title: heading of the rendered table.
         source: where the paper's numbers were read.
         row_header: heading of the first column.
+        transposed: whether the rows are shown side by side and the columns one below the other.
+        texts: whether cells hold texts such as "3×3", equal to the paper's or not, instead of numbers.
+        note: what a reader must know to compare the numbers; "" for nothing.
         columns: key of a record's number to its heading.
         tolerance: column key to the largest difference from the paper that goes unmarked.
         rows: row key to row, in the order shown.
@@ -50,9 +53,12 @@ class Table:
     columns: Mapping[str, str]
     tolerance: Mapping[str, float]
     rows: Mapping[str, Row]
+    transposed: bool = False
+    texts: bool = False
+    note: str = ""
 
-    def printed(self, row: str, column: str) -> float | None:
-        """Return the paper's number of a cell."""
+    def printed(self, row: str, column: str) -> float | str | None:
+        """Return what the paper prints in a cell."""
         return self.rows[row].paper.get(column)
 
 
@@ -94,7 +100,8 @@ def _table(content: dict[Any, Any], stem: str) -> Table:
     if content.get("id") != stem:
         raise ValueError(f"table.id is {content.get('id')!r}, must be the file's stem {stem!r}")
     columns = _mapping(content, "columns")
-    rows = {str(key): _row(str(key), row, columns) for key, row in _mapping(content, "rows").items()}
+    texts = bool(content.get("texts", False))
+    rows = {str(key): _row(str(key), row, columns, texts) for key, row in _mapping(content, "rows").items()}
     tolerance = content.get("tolerance") or {}
     _known(tolerance, set(columns), "table.tolerance")
     return Table(
@@ -105,18 +112,23 @@ def _table(content: dict[Any, Any], stem: str) -> Table:
         columns={str(key): str(heading) for key, heading in columns.items()},
         tolerance={key: _number(value, f"table.tolerance.{key}") or 0.0 for key, value in tolerance.items()},
         rows=rows,
+        transposed=bool(content.get("transposed", False)),
+        texts=texts,
+        note=" ".join(str(content.get("note", "")).split()),
     )
 
 
-def _row(key: str, content: object, columns: dict[Any, Any]) -> Row:
+def _row(key: str, content: object, columns: dict[Any, Any], texts: bool) -> Row:
     name = f"table.rows.{key}"
     if not isinstance(content, dict):
         raise ValueError(f"{name} must be a mapping with `label` and `paper`")
     _known(content, ROW_KEYS, name)
     paper = content.get("paper") or {}
     _known(paper, set(columns), f"{name}.paper")
-    numbers = {column: _number(value, f"{name}.paper.{column}") for column, value in paper.items()}
-    return Row(label=str(content.get("label", key)), paper=numbers)
+    printed = {
+        column: str(value) if texts else _number(value, f"{name}.paper.{column}") for column, value in paper.items()
+    }
+    return Row(label=str(content.get("label", key)), paper=printed)
 
 
 def _known(content: dict[Any, Any], known: set[str], name: str) -> None:
