@@ -113,13 +113,17 @@ class SegmentationModule(pl.LightningModule):
 
     def _score(self, batch: Batch, stage: str, predictions: bool = False) -> Tensor:
         labels = batch["label"].long()
-        logits = F.interpolate(self(batch["image"]), labels.shape[-2:], mode="bilinear")  # (N, C, H, W)
+        logits = self.upsampled_logits(batch)
         predicted = logits.argmax(1)
         self._matrix(stage).update(predicted, labels)
         if predictions:
             return predicted
         loss: Tensor = self.loss(logits, labels)
         return loss
+
+    def upsampled_logits(self, batch: Batch) -> Tensor:
+        """Return the logits (N, C, H, W) of a batch at its labels' own size."""
+        return F.interpolate(self(batch["image"]), batch["label"].shape[-2:], mode="bilinear")
 
     def _matrix(self, stage: str) -> MulticlassConfusionMatrix:
         matrix = self.confusion[f"{stage}_matrix"]

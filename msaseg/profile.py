@@ -1,10 +1,14 @@
 """What a net costs, counted the same way for every net."""
 
+import copy
 from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+ENCODER_SIZE = (1024, 1024)
+"""The image size at which DFANet publishes its backbones' costs, and Table 5 prints them."""
 
 
 def cost(net: nn.Module, size: tuple[int, int]) -> dict[str, Any]:
@@ -19,15 +23,17 @@ def cost(net: nn.Module, size: tuple[int, int]) -> dict[str, Any]:
         size: (h, w) of the image.
 
     Returns:
-        `params`, `macs` (half of the counter's FLOPs) and `input_size` [h, w].
+        `params`, `macs` (half of the counter's FLOPs) and `input_size` [h, w]; under `encoder` the same of
+        `net.encoder` at `ENCODER_SIZE`, if the net has one.
     """
-    parameter = next(net.parameters())
-    image = torch.zeros(1, 3, *size, device=parameter.device)
-    was_training = net.training
-    net.eval()
+    net = copy.deepcopy(net).to("meta").eval()  # shapes are all that counting needs
+    encoder = getattr(net, "encoder", None)
+    return _count(net, size) | ({"encoder": _count(encoder, ENCODER_SIZE)} if encoder is not None else {})
+
+
+def _count(net: nn.Module, size: tuple[int, int]) -> dict[str, Any]:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        net(image)
-    net.train(was_training)
+        net(torch.zeros(1, 3, *size, device="meta"))
     return {
         "params": sum(parameter.numel() for parameter in net.parameters()),
         "macs": counter.get_total_flops() // 2,

@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 import warnings
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from msaseg import checkpoints, provenance
 from msaseg.callbacks import EpochLine, LossWatch, PredictionPanel
 from msaseg.config import config_hash, hashed_part
 from msaseg.data.datamodule import CamVidDataModule
+from msaseg.metrics import confusion_matrix, scores
 from msaseg.module import SegmentationModule
 from msaseg.profile import cost
 from msaseg.records import RunRecord
@@ -84,6 +86,7 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
             _load_best(module, run_dir)
             trainer.validate(module, data, verbose=False)  # the record's val scores are those of the epoch tested
         trainer.test(module, data, verbose=False)
+        probe(config, module, data, trainer)
         trainer.save_checkpoint(run_dir / "weights.ckpt", weights_only=True)
         failed = False
     finally:
@@ -94,7 +97,10 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
         "test": time.perf_counter() - fitted,
     }
     seconds["total"] = sum(seconds.values())
-    record = make_record(config, record_path, data, module, trainer, seconds, url)
+    hardware = provenance.hardware(trainer.strategy.root_device, trainer.precision)
+    record = make_record(
+        config, record_path, module, results=module.results, seconds=seconds, hardware=hardware, data=data, url=url
+    )
     record.save(record_path)
     for folder in (checkpoints.resume_folder(run_dir), checkpoints.best_folder(run_dir)):
         shutil.rmtree(folder, ignore_errors=True)
@@ -145,36 +151,70 @@ def _load_best(module: SegmentationModule, run_dir: Path) -> None:
     module.load_state_dict(torch.load(best, weights_only=True, map_location=module.device)["state_dict"])
 
 
+def probe(config: DictConfig, module: SegmentationModule, data: CamVidDataModule, trainer: pl.Trainer) -> None:
+    """Score the trained net on further parts of the frames, if the configuration has a `probe` that names some.
+
+    Each part's scores, with its number of `frames`, join the results under the part's name.
+    """
+    if not config.get("probe"):
+        return
+    module.eval()
+    for part, names in build(config, "probe")(data.store.names, data.splits).items():
+        if not names:
+            module.results[part] = {"frames": 0}
+            continue
+        matrix = confusion_matrix(len(module.classes)).to(module.device)
+        with torch.inference_mode(), trainer.precision_plugin.forward_context():
+            for batch in data.eval_loader(names):
+                batch = data.transfer_batch_to_device(batch, module.device, 0)
+                matrix.update(module.upsampled_logits(batch).argmax(1), batch["label"].long())
+        confusion = matrix.compute().cpu()
+        results = {"frames": len(names), **scores(confusion, module.classes), "confusion": confusion.tolist()}
+        module.results[part] = results
+
+
 def make_record(
     config: DictConfig,
     path: Path,
-    data: CamVidDataModule,
     module: SegmentationModule,
-    trainer: pl.Trainer,
-    seconds: dict[str, float],
-    url: str | None,
+    *,
+    results: Mapping[str, Mapping[str, Any]],
+    seconds: Mapping[str, float],
+    hardware: dict[str, Any],
+    data: CamVidDataModule | None = None,
+    url: str | None = None,
 ) -> RunRecord:
-    """Return the record of a finished run; the table and row that it is filed under are those of its path."""
-    results = {stage: dict(result) for stage, result in module.results.items()}
-    confusion = {stage: result.pop("confusion") for stage, result in results.items()}
+    """Return the record of a finished run, filed under the table and row of its path.
+
+    Args:
+        config: of the run.
+        path: of the record.
+        module: with the net and its history.
+        results: part name to scores, with the part's `confusion` matrix where it has one.
+        seconds: wall time of the run's phases.
+        hardware: that it ran on.
+        data: that it read; None if it read none.
+        url: of the W&B run.
+    """
+    metrics = {part: {key: x for key, x in result.items() if key != "confusion"} for part, result in results.items()}
     return RunRecord(
         table=path.parents[2].name,
         protocol=config.protocol.name,
         row=path.parent.name,
         seed=config.seed,
         config_hash=config_hash(config),
-        metrics=results,
-        confusion=confusion,
+        metrics=metrics,
+        confusion={part: result["confusion"] for part, result in results.items() if "confusion" in result},
         classes=list(module.classes),
         cost=cost(module.net, tuple(config.protocol.size)),
         history=module.history,
         config=hashed_part(config),
         overrides=list(HydraConfig.get().overrides.task),
-        data=_data_facts(data),
+        data=_data_facts(data) if data else {},
         weights=getattr(getattr(module.net, "encoder", None), "weights_source", "none"),
         code=provenance.code_state(),
         versions=provenance.versions(),
-        hardware=provenance.hardware(trainer.strategy.root_device, trainer.precision),
+        hardware=hardware,
         seconds={key: round(value, 2) for key, value in seconds.items()},
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         wandb_url=url,

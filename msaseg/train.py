@@ -35,7 +35,12 @@ def run(config: DictConfig) -> None:
         if record.exists() and not config.rerun:
             log.info("finished before: %s (rerun=true trains again)", record)
             return
-        from msaseg.running import train  # torch and Lightning load only when there is something to train
+        if config.get("compute"):  # torch and Lightning load only when there is something to do
+            from msaseg.computing import compute
+
+            compute(config, record)
+            return
+        from msaseg.running import train
 
         train(config, Path(HydraConfig.get().run.dir), record)  # the same place under every launcher
 

@@ -15,7 +15,7 @@ FLOORS = {
     "mistakes": 1, "wandb_logger": 1,
     "module": 2, "callbacks": 2, "slots": 2, "sweep_progress": 2, "launcher": 2, "tables": 2,
     "charts": 2,
-    "running": 3, "train": 3, "overhead": 3, "figures": 3, "report": 3, "dashboard": 3,
+    "running": 3, "computing": 3, "train": 3, "overhead": 3, "figures": 3, "report": 3, "dashboard": 3,
 }  # fmt: skip
 
 

@@ -1,9 +1,10 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from msaseg.errors import UserError
-from msaseg.records import RunRecord, record_path
+from msaseg.records import RunRecord, find_record, record_path
 
 
 def test_record_saved_and_loaded_is_the_same(tmp_path, record):
@@ -19,6 +20,35 @@ def test_record_value_serves_scores_and_costs_in_their_units(record):
     assert record.value("macs_g") == 0.5
     assert record.value("size_mb") == 8.0
     assert record.value("fps") is None
+    assert record.value("encoder_macs_g") is None
+
+
+def test_record_value_reaches_classes_other_parts_texts_and_the_encoder(record):
+    parts = {
+        "test": {"iou_pct": {"Car": 12.5, "Sky": None}},
+        "within_1s": {"miou_pct": 60.0},
+        "computed": {"size": "3×3"},
+    }
+    cost = {"params": 3, "macs": 4, "encoder": {"params": 5_000_000, "macs": 7_000_000_000}}
+    record = replace(record, metrics=parts, cost=cost)
+    assert record.value("iou_pct.Car") == 12.5
+    assert record.value("iou_pct.Sky") is None
+    assert record.value("iou_pct.Sky.x") is None
+    assert record.value("within_1s/miou_pct") == 60.0
+    assert record.value("beyond_5s/miou_pct") is None
+    assert record.value("computed/size") == "3×3"
+    assert record.value("encoder_params_m") == 5.0
+    assert record.value("encoder_size_mb") == 20.0
+    assert record.value("encoder_macs_g") == 7.0
+
+
+def test_record_is_found_under_whichever_table_it_was_made_for(tmp_path, record):
+    path = record_path(tmp_path, "other", "paper", "row", 3, "abcd1234")
+    record.save(path)
+    assert find_record(tmp_path, "paper", 3, "abcd1234") == path
+    assert find_record(tmp_path, "paper", 4, "abcd1234") is None
+    assert find_record(tmp_path, "laptop", 3, "abcd1234") is None
+    assert find_record(tmp_path, "paper", 3, "ffffffff") is None
 
 
 @pytest.mark.parametrize(

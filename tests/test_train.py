@@ -56,6 +56,35 @@ def test_run_that_selects_tests_the_best_epoch_on_val(cli, tmp_path, monkeypatch
     assert not list(tmp_path.rglob("best/*"))
 
 
+def test_run_that_another_table_asked_for_first_is_not_made_again(cli, tmp_path):
+    same = ["model.net.branches=2", "model.net.fusion=concat"]
+    assert cli(*TINY, "row=msanet") == 0
+    (before,) = records(tmp_path)
+    assert cli(*TINY, "+experiment=branch_fusion_sweep", *same) == 0
+    assert records(tmp_path) == [before]
+    assert cli(*TINY, "+experiment=branch_fusion_sweep", *same, "rerun=true") == 0
+    (after,) = records(tmp_path)
+    assert (after.table, after.row) == (before.table, before.row) == ("single", "msanet")
+    assert after.finished >= before.finished
+    assert after != before
+
+
+def test_probe_scores_the_net_on_frames_by_their_distance(cli, tmp_path):
+    assert cli(*TINY, "+experiment=leakage", "trained_on=official", "probe.edges=[0.1]") == 0
+    (record,) = records(tmp_path)
+    parts = {part: record.metrics[part] for part in ("within_0.1s", "beyond_0.1s", "other_film")}
+    assert {part: result["frames"] for part, result in parts.items()} == {
+        "within_0.1s": 5,
+        "beyond_0.1s": 0,
+        "other_film": 0,
+    }
+    pixels = {part: sum(map(sum, record.confusion[part])) for part in ("val", "test", "within_0.1s")}
+    assert pixels["within_0.1s"] == pixels["val"] + pixels["test"] > 0
+    summed = torch.tensor(record.confusion["val"]) + torch.tensor(record.confusion["test"])
+    assert summed.tolist() == record.confusion["within_0.1s"]
+    assert record.value("other_film/miou_pct") is None
+
+
 def test_run_repeated_trains_nothing_and_rerun_trains_again(cli, tmp_path, caplog):
     assert cli(*TINY) == 0
     (first,) = records(tmp_path)
@@ -111,7 +140,7 @@ def test_run_broken_off_goes_on_and_ends_the_same(cli, tmp_path, monkeypatch):
         (["protocol=smoke", "model.net.fusion=sum"], ["fusion", "sum", "concat"]),
         (["+experiment=pooling_sweep", "model.net.num_poolings=9"], ["row=pool9", "pool0"]),
         (["model=fcn8_vgg16", "protocol=smoke", "protocol.weights=/no/such.safetensors"], ["/no/such.safetensors"]),
-        (["protocol=laptop", "paths.data=/no/such/folder"], ["/no/such/folder", "make data", "MSASEG_DATA"]),
+        (["protocol=laptop", "seed=99", "paths.data=/no/such/folder"], ["/no/such/folder", "make data", "MSASEG_DATA"]),
         (["protocol.lr"], ["protocol.lr"]),
     ],
 )  # fmt: skip

@@ -105,13 +105,14 @@ class CamVidDataModule(pl.LightningDataModule):
     def val_dataloader(self) -> DataLoader[Sample] | list[DataLoader[Sample]]:
         """In order, labels at their own size; no loader if there is nothing to watch."""
         watched = self.splits.test if self.watch == "test" else self.splits.val
-        return self._eval_loader(watched) if watched else []
+        return self.eval_loader(watched) if watched else []
 
     def test_dataloader(self) -> DataLoader[Sample]:
         """In order, labels at their own size."""
-        return self._eval_loader(self.splits.test)
+        return self.eval_loader(self.splits.test)
 
-    def _eval_loader(self, names: tuple[str, ...]) -> DataLoader[Sample]:
+    def eval_loader(self, names: tuple[str, ...]) -> DataLoader[Sample]:
+        """These frames in order, labels at their own size."""
         dataset = FrameDataset(self.store, names, self.num_classes, True)
         return self._loader(dataset, EvalSampler(len(dataset)), self.eval_batch_size, drop_last=False)
 
