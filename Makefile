@@ -5,11 +5,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+ONE_PROTOCOL := $(if $(PROTOCOL),--protocol $(PROTOCOL))
 PROTOCOL ?= paper
 SEEDS ?=
 DATA ?= $(or $(MSASEG_DATA),data/camvid)
 
-.PHONY: help setup fmt lint type test test-all data reproduce-tables tables check-tables bench clean
+.PHONY: help setup fmt lint type test test-all data reproduce-tables tables check-tables figures report bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -44,14 +45,21 @@ test-all: $(STAMP) ## all tests; those of the real CamVid need MSASEG_DATA
 data: $(STAMP) ## download and verify CamVid into DATA=data/camvid
 	$(BIN)/python -m msaseg.data fetch $(DATA)
 
-reproduce-tables: $(STAMP) ## make every missing run and render the tables [PROTOCOL=paper] [SEEDS=0,1,2]
+reproduce-tables: $(STAMP) ## make every missing run, render the tables, draw the figures [PROTOCOL=paper] [SEEDS=0,1,2]
 	$(BIN)/python -m msaseg.tables reproduce --protocol $(PROTOCOL) $(if $(SEEDS),--seeds $(SEEDS))
+	$(BIN)/python -m msaseg.figures --protocol $(PROTOCOL)
 
 tables: $(STAMP) ## render the tables from the committed records
 	$(BIN)/python -m msaseg.tables render
 
 check-tables: $(STAMP) ## fail if a committed table is not what its records say
 	$(BIN)/python -m msaseg.tables check
+
+figures: $(STAMP) ## draw the figures from the records [PROTOCOL=all that are published]
+	$(BIN)/python -m msaseg.figures $(ONE_PROTOCOL)
+
+report: $(STAMP) ## write the report, one HTML page [PROTOCOL=all that are published]
+	$(BIN)/python -m msaseg.report $(ONE_PROTOCOL)
 
 bench: $(STAMP) ## measure what the suite costs over bare PyTorch; rewrites docs/benchmarks.md
 	$(BIN)/python -m msaseg.overhead --write
