@@ -154,14 +154,17 @@ def _load_best(module: SegmentationModule, run_dir: Path) -> None:
 def probe(config: DictConfig, module: SegmentationModule, data: CamVidDataModule, trainer: pl.Trainer) -> None:
     """Score the trained net on further parts of the frames, if the configuration has a `probe` that names some.
 
-    Each part's scores, with its number of `frames`, join the results under the part's name.
+    Each part's scores join the results under the part's name, with its number of `frames` and, in
+    `share_of_test_pct`, how much of the test split lies in it.
     """
     if not config.get("probe"):
         return
     module.eval()
+    tested = set(data.splits.test)
     for part, names in build(config, "probe")(data.store.names, data.splits).items():
+        share = 100 * len(tested.intersection(names)) / len(tested)
+        module.results[part] = {"frames": len(names), "share_of_test_pct": round(share, 4)}
         if not names:
-            module.results[part] = {"frames": 0}
             continue
         matrix = confusion_matrix(len(module.classes)).to(module.device)
         with torch.inference_mode(), trainer.precision_plugin.forward_context():
@@ -169,8 +172,7 @@ def probe(config: DictConfig, module: SegmentationModule, data: CamVidDataModule
                 batch = data.transfer_batch_to_device(batch, module.device, 0)
                 matrix.update(module.upsampled_logits(batch).argmax(1), batch["label"].long())
         confusion = matrix.compute().cpu()
-        results = {"frames": len(names), **scores(confusion, module.classes), "confusion": confusion.tolist()}
-        module.results[part] = results
+        module.results[part] |= {**scores(confusion, module.classes), "confusion": confusion.tolist()}
 
 
 def make_record(
