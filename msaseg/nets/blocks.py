@@ -51,3 +51,13 @@ def crop_like(maps: Tensor, reference: Tensor) -> Tensor:
     """Cut `maps` at the bottom and right to the height and width of `reference`."""
     height, width = reference.shape[-2:]
     return maps[..., :height, :width]
+
+
+def check_choice(argument: str, value: object, allowed: tuple[object, ...]) -> None:
+    """Refuse a value that a net's argument cannot have.
+
+    Raises:
+        ValueError: names the argument, the allowed values and the one given.
+    """
+    if value not in allowed:
+        raise ValueError(f"{argument} must be one of {', '.join(map(str, allowed))}, not {value!r}")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import crop_like, pad_to_stride
+from msaseg.nets.blocks import check_choice, crop_like, pad_to_stride
 from msaseg.nets.context import ContextModule
 from msaseg.nets.decoder import FINEST, Decoder
 from msaseg.nets.encoders import Encoder
@@ -54,11 +54,11 @@ class MSANet(nn.Module):
     ) -> None:
         super().__init__()
         start = COARSEST if num_poolings > 0 else COARSEST // 2
-        _check("num_poolings", num_poolings, (0, 1, 2, 3, 4, 5))
-        _check("branches", branches, (1, 2))
-        _check("fusion", fusion, ("none", "concat"))
+        check_choice("num_poolings", num_poolings, (0, 1, 2, 3, 4, 5))
+        check_choice("branches", branches, (1, 2))
+        check_choice("fusion", fusion, ("none", "concat"))
         for stride in attention_strides:
-            _check("attention_strides", stride, tuple(s for s in (64, 32, 16, 8) if s <= start))
+            check_choice("attention_strides", stride, tuple(s for s in (64, 32, 16, 8) if s <= start))
         self.auxiliaries: tuple[str, ...] = ("boundary",) if branches == 2 else ()
         fuses = fusion == "concat"
         self.encoder = encoder
@@ -83,8 +83,3 @@ class MSANet(nn.Module):
         if self.boundary is None:
             return logits, {}
         return logits, {"boundary": crop_like(self.boundary(fused, size), images)}
-
-
-def _check(argument: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{argument} must be one of {', '.join(map(str, allowed))}, not {value!r}")

@@ -35,7 +35,7 @@ def _straight(table: Table, groups: Sequence[Group]) -> tuple[list[str], list[li
 
 def _transposed(table: Table, groups: Sequence[Group]) -> tuple[list[str], list[list[str]]]:
     """The paper's column is shown once where it prints the same for every row, as for rows that are rival nets."""
-    printed = {tuple(table.printed(row, key) for key in table.columns): row for row in reversed(table.rows)}
+    printed = {tuple(table.printed(row, key) for key in table.columns): row for row in reversed(list(table.rows))}
     sources = [row for row in table.rows if row in printed.values() and table.rows[row].paper]
     one = len(sources) == 1
     head = [table.row_header, *("As printed" if one else f"{table.rows[row].label}, as printed" for row in sources)]
