@@ -92,8 +92,8 @@ def _markdown(table: Table, groups: Sequence[Group]) -> str:
 
 
 def _sources(table: Table) -> str:
-    ours = "Ours: mean ± sample standard deviation over n seeds"
-    return f"The paper's numbers: {table.source}. {ours}; the protocol is named above each number."
+    ours = "computed" if table.texts else "mean ± sample standard deviation over n seeds"
+    return f"The paper's numbers: {table.source}. Ours: {ours}; the protocol is named above each number."
 
 
 def grid(table: Table, groups: Sequence[Group]) -> Iterator[str]:
