@@ -78,7 +78,9 @@ class XceptionBlock(nn.Module):
         self.projection = (
             nn.Identity()
             if stride == 1 and in_channels == channels
-            else nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
+            else nn.Sequential(  # not one strided 1x1 convolution: its backward may crash on a CPU (oneDNN issue 6035)
+                nn.MaxPool2d(1, stride), nn.Conv2d(in_channels, channels, 1, bias=False), nn.BatchNorm2d(channels)
+            )
         )
         self.relu = nn.ReLU(inplace=True)
 
