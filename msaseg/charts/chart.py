@@ -17,8 +17,11 @@ class Series:
         y: numbers; None leaves a gap.
         spread: sample standard deviation over seeds of each y, None where there is one seed; empty for none at all.
         role: `OURS` for measured numbers, `PAPER` for printed ones.
-        hover: a line on each point's origin, for interactive plots; empty for none.
+        hover: a line on each point's origin, its runs separated by "; ", for interactive plots; empty for none.
         names: a label beside each point; empty for none.
+        colour: number of the palette's colour; series that share one belong together, such as two curves of one
+            net. None for the series' own place in the chart.
+        dashed: whether a line is drawn broken: the second of two that share a colour.
     """
 
     label: str
@@ -28,6 +31,8 @@ class Series:
     role: str = OURS
     hover: Sequence[str] = ()
     names: Sequence[str] = ()
+    colour: int | None = None
+    dashed: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,44 @@
+"""What a random split gives away: mIoU by the distance to the nearest training frame, a series a split."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from msaseg.charts.chart import Chart, Series
+from msaseg.charts.part import Part
+from msaseg.charts.scores import SCORE
+from msaseg.records import RunRecord
+
+FRAMES = "The number beside a point is that of the frames scored."
+
+
+def by_distance(part: Part) -> list[Chart]:
+    """Return one plot: the split's own test part first, then the frames at growing distances."""
+    table = part.table
+    columns = [column for column in table.columns if column.rpartition("/")[2] == SCORE]
+    x = [table.columns[column].removesuffix(": mIoU (%)") for column in columns]
+    rows = {key: row for key, row in table.rows.items() if part.runs(key)}
+    series: list[Series] = []
+    for key, row in rows.items():
+        numbers = part.ours(f"{row.label}, {part.protocol}", x, [(key, column) for column in columns])
+        series.append(replace(numbers, names=_frames(RunRecord.load(part.runs(key)[0].path), columns)))
+    return [
+        Chart(
+            id=part.id,
+            title=part.title,
+            kind="points",
+            x_title="Frames scored, by their time from the nearest training frame",
+            y_title="mIoU (%)",
+            series=series,
+            note=part.note([(row, column) for row in rows for column in columns], FRAMES),
+            records=part.records(),
+            table=table.id,
+        )
+    ]
+
+
+def _frames(record: RunRecord, columns: Sequence[str]) -> list[str]:
+    """Return how many frames each column is scored on: the same for all seeds."""
+    counts = {"": record.data.get("frames", {}).get("test")}
+    counts |= {part: scores.get("frames") for part, scores in record.metrics.items()}
+    numbers = [counts.get(column.rpartition("/")[0]) for column in columns]
+    return ["" if count is None else f"{count}" for count in numbers]

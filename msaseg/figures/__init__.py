@@ -1,0 +1,1 @@
+"""The suite's pictures, PNG and SVG, drawn from records or from the modules themselves."""

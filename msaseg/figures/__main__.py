@@ -1,0 +1,84 @@
+"""The figures' command line: `python -m msaseg.figures [--protocol P] [--only ID ...] [--list]`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from msaseg.errors import UserError
+from msaseg.figures.catalogue import catalogue, chosen
+from msaseg.figures.index import Index
+from msaseg.figures.planned import Planned, Skipped
+from msaseg.mistakes import suggestion
+from msaseg.records import results_root
+from msaseg.tables.plan import Plan
+from msaseg.tables.protocols import machine_paths, protocol_names
+from msaseg.tables.render import published
+from msaseg.tables.spec import load_tables
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return its exit status: 2 for a mistake of the user, 1 if a record cannot be read."""
+    args = _parser().parse_args(arguments)
+    try:
+        return _run(args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.protocol is not None and args.protocol not in protocol_names():
+        raise UserError(f"there is no protocol {args.protocol!r}: {suggestion(args.protocol, protocol_names())}")
+    plan = Plan(machine_paths().outputs)
+    protocols = [plan.protocol(name) for name in ([args.protocol] if args.protocol else published())]
+    complaints: list[str] = []
+    planned = catalogue(load_tables(), plan, protocols, complaints)
+    wanted = _wanted(planned, args.only)
+    if args.list:
+        for figure in wanted:
+            print(f"{figure.id}: {figure.title}")
+    else:
+        index = Index(results_root(protocols[0].publish, plan.outputs) / "figures")
+        draw_all(wanted, index)
+        everything = args.protocol is None and args.only is None
+        for path in index.close({figure.id for figure in planned} if everything else None):
+            print(f"deleted {path}: no figure has this name any more")
+    for line in complaints:
+        print(f"error: {line}", file=sys.stderr)
+    return 1 if complaints else 0
+
+
+def draw_all(figures: Sequence[Planned], index: Index) -> None:
+    """Draw figures into an index's folder; print a line for each file, or for the reason why there is none."""
+    from msaseg.provenance import code_state  # loads torch
+
+    code = code_state()
+    for figure in figures:
+        try:
+            drawing = figure.draw()
+        except Skipped as reason:
+            print(f"skipped {figure.id}: {reason}")
+            continue
+        for path in index.add(figure, drawing, code):
+            print(path)
+
+
+def _wanted(planned: list[Planned], only: Sequence[str] | None) -> list[Planned]:
+    for word in only or ():
+        if not chosen(planned, [word]):
+            raise UserError(f"there is no figure {word!r}: {suggestion(word, [figure.id for figure in planned])}")
+    return chosen(planned, only) if only else planned
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m msaseg.figures", description="Draw the figures, from records or from the modules themselves."
+    )
+    parser.add_argument("--protocol", help="figures of this one; default: all that are published and have records")
+    parser.add_argument("--only", nargs="+", metavar="ID", help="these figures, by id or its beginning up to a dash")
+    parser.add_argument("--list", action="store_true", help="say which figures there are, and draw none")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

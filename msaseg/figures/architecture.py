@@ -1,0 +1,99 @@
+"""Fig. 3, measured: the shapes that pass along every edge of a MSANet in one forward pass."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from msaseg import running
+from msaseg.config import compose_run
+from msaseg.figures.diagram import diagram
+from msaseg.figures.edges import Branch, Edges, Shape
+from msaseg.figures.planned import Drawing
+from msaseg.nets.attention import PositionAttention
+from msaseg.nets.decoder import Decoder, DecoderStage
+from msaseg.nets.msanet import MSANet
+from msaseg.tables.protocols import Protocol
+
+
+def architecture(protocol: Protocol) -> Drawing:
+    """Draw the MSANet that a protocol composes; its weights do not matter and are not loaded."""
+    config = compose_run([f"protocol={protocol.name}", "protocol.weights=none"])
+    net: MSANet = running.build(config, "model").net
+    encoder = config.model.net.encoder.get("name") or type(net.encoder).__name__.removesuffix("Encoder")
+    edges = measure(net, encoder, tuple(config.protocol.size))
+    caption = (
+        f"MSANet as protocol {protocol.name} builds it. Each edge bears the channels × height × width of one image's "
+        "maps, measured by hooks in a forward pass of the module itself."
+    )
+    return Drawing(diagram(edges, f"Fig. 3: MSANet, protocol {protocol.name}"), caption)
+
+
+def measure(net: MSANet, encoder: str, size: tuple[int, int]) -> Edges:
+    """Run one image through a net and note what passes along its edges.
+
+    Args:
+        net: with fusion "concat"; it is moved to the meta device, where shapes are all that is computed.
+        encoder: what its encoder is called.
+        size: (h, w) of the image.
+    """
+    watch = _Watch(net.to("meta").eval())
+    with torch.no_grad():
+        logits, extra = net(torch.zeros(1, 3, *size, device="meta"), auxiliary=True)
+    watch.stop()
+    outputs = {"segmentation": (net.decoder, logits)}
+    if net.boundary is not None:
+        outputs["boundary"] = (net.boundary, extra["boundary"])
+    (padded,), stages = watch.seen[net.encoder]
+    _, pooled = watch.seen[net.pooling]
+    height = padded.shape[-2]
+    return Edges(
+        encoder=encoder,
+        poolings=net.pooling.num_poolings,
+        image=(3, *size),
+        padded=_shape(padded),
+        stages={height // maps.shape[-2]: _shape(maps) for maps in stages},
+        projected={int(stride): _shape(watch.seen[module][1]) for stride, module in net.pooling.projections.items()},
+        pooled={stride: [_shape(maps) for maps in group] for stride, group in pooled.items()},
+        joined={int(stride): _shape(watch.seen[mix][0][0]) for stride, mix in net.fusion.mix.items()},
+        fused={int(stride): _shape(watch.seen[mix][1]) for stride, mix in net.fusion.mix.items()},
+        context=_shape(watch.seen[net.context][1]) if net.context is not None else None,
+        branches={name: _branch(decoder, output, watch) for name, (decoder, output) in outputs.items()},
+    )
+
+
+def _branch(decoder: Decoder, output: Tensor, watch: "_Watch") -> Branch:
+    stages = {int(stride): stage for stride, stage in decoder.stages.items() if isinstance(stage, DecoderStage)}
+    attends = [2 * stride for stride, stage in stages.items() if isinstance(stage.attention, PositionAttention)]
+    finest = min(stages)
+    attends += [finest] if isinstance(decoder.attention, PositionAttention) else []
+    return Branch(
+        start=decoder.start,
+        upsampled={stride: _shape(watch.seen[stage.upsample][1]) for stride, stage in stages.items()},
+        joined={stride: _shape(watch.seen[stage][1]) for stride, stage in stages.items()},
+        attends=tuple(attends),
+        last=(decoder.to_full_size.kernel_size[0], decoder.to_full_size.stride[0]),
+        full=_shape(watch.seen[decoder.to_full_size][1]),
+        output=_shape(output),
+    )
+
+
+class _Watch:
+    """Remembers the inputs and the output of every part of a net."""
+
+    def __init__(self, net: nn.Module) -> None:
+        self.seen: dict[nn.Module, tuple[tuple[Any, ...], Any]] = {}
+        self.handles: list[RemovableHandle] = [part.register_forward_hook(self._note) for part in net.modules()]
+
+    def _note(self, part: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - as torch calls it
+        self.seen[part] = (inputs, output)
+
+    def stop(self) -> None:
+        for handle in self.handles:
+            handle.remove()
+
+
+def _shape(maps: Tensor) -> Shape:
+    _, channels, height, width = maps.shape
+    return channels, height, width

@@ -1,0 +1,97 @@
+"""Every figure that the suite has: those of the paper, and the plots of the records."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from msaseg.charts.build import charts, plotted
+from msaseg.charts.chart import PAPER, Chart, Matrix
+from msaseg.figures import frames
+from msaseg.figures.draw import draw
+from msaseg.figures.planned import Drawing, Planned, Skipped
+from msaseg.tables.plan import Plan
+from msaseg.tables.protocols import Protocol
+from msaseg.tables.spec import Table
+
+PREDICTED = ("class_iou",)
+"""Tables whose nets draw Fig. 5."""
+
+ANSWERS = {"training_curves": "Fig. 4"}
+"""Table to the paper's figure that its plots answer."""
+
+
+def catalogue(
+    tables: Mapping[str, Table], plan: Plan, protocols: Sequence[Protocol], complaints: list[str]
+) -> list[Planned]:
+    """Return the figures of these protocols, also those that cannot be drawn today.
+
+    Args:
+        tables: every table by its id.
+        plan: of their runs.
+        protocols: all published, or one that is not; Fig. 1 and 2 show a frame of the first one's source.
+        complaints: takes one line for each record that cannot be read.
+    """
+    first = protocols[0]
+    planned = [
+        Planned("frame", "Fig. 1: a labelled frame", "Fig. 1", partial(frames.frame, first)),
+        Planned("masks", "Fig. 2: the masks of its classes", "Fig. 2", partial(frames.masks, first)),
+    ]
+    for protocol in protocols:
+        title = f"Fig. 3: MSANet, protocol {protocol.name}"
+        planned.append(Planned(f"architecture-{protocol.name}", title, "Fig. 3", partial(_architecture, protocol)))
+        for table in (tables[id] for id in PREDICTED if id in tables):
+            for row, content in table.rows.items():
+                title = f"Fig. 5: predictions of {content.label}, protocol {protocol.name}"
+                make = partial(_predictions, table, row, protocol, plan)
+                planned.append(Planned(f"predictions-{protocol.name}-{row}", title, "Fig. 5", make))
+    return planned + _plots(tables, plan, [protocol.name for protocol in protocols], complaints)
+
+
+def _plots(tables: Mapping[str, Table], plan: Plan, protocols: Sequence[str], complaints: list[str]) -> list[Planned]:
+    drawn = charts(tables.values(), plan, protocols, complaints)
+    planned = [
+        Planned(chart.id, chart.title, ANSWERS.get(chart.table), partial(_plot, chart, tables.get(chart.table)))
+        for chart in drawn
+    ]
+    for protocol in protocols:
+        commands = {
+            f"{table.id}-{protocol}": f"python -m msaseg.train +experiment={table.id} protocol={protocol} -m"
+            for table in tables.values()
+            if plotted(table)
+        }
+        commands[f"accuracy_macs-{protocol}"] = f"make reproduce-tables PROTOCOL={protocol}"
+        for id, command in commands.items():
+            if not any(_belongs(chart.id, id) for chart in drawn):
+                reason = f"no record under protocol {protocol}: {command}"
+                planned.append(Planned(id, "no record yet", None, partial(_skip, reason)))
+    return planned
+
+
+def chosen(planned: Sequence[Planned], words: Sequence[str]) -> list[Planned]:
+    """Return the figures whose id is one of these words, or begins with one and a dash."""
+    return [figure for figure in planned if any(_belongs(figure.id, word) for word in words)]
+
+
+def _belongs(id: str, word: str) -> bool:
+    return id == word or id.startswith(f"{word}-")
+
+
+def _plot(chart: Chart | Matrix, table: Table | None) -> Drawing:
+    printed = isinstance(chart, Chart) and any(series.role == PAPER for series in chart.series)
+    source = f" The paper's numbers: {table.source}." if table and printed else ""
+    return Drawing(draw(chart), f"{chart.title}. {chart.note}{source}", chart.records)
+
+
+def _skip(reason: str) -> Drawing:
+    raise Skipped(reason)
+
+
+def _architecture(protocol: Protocol) -> Drawing:
+    from msaseg.figures.architecture import architecture  # torch loads only for the figures that need it
+
+    return architecture(protocol)
+
+
+def _predictions(table: Table, row: str, protocol: Protocol, plan: Plan) -> Drawing:
+    from msaseg.figures.predictions import predictions
+
+    return predictions(table, row, protocol, plan)

@@ -1,0 +1,89 @@
+"""`figures.json`: what each picture beside it shows and what it was made from."""
+
+import json
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from msaseg.errors import UserError
+from msaseg.figures.planned import Drawing, Planned
+from msaseg.figures.style import rendered
+
+NAME = "figures.json"
+
+
+class Index:
+    """The figures of one folder.
+
+    Args:
+        folder: of the pictures and `figures.json`; made when first needed.
+
+    Raises:
+        UserError: the file that is there cannot be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.entries: dict[str, dict[str, Any]] = {}
+        file = folder / NAME
+        if file.exists():
+            try:
+                self.entries = dict(json.loads(file.read_text(encoding="utf-8")))
+            except ValueError as error:
+                raise UserError(
+                    f"{file}: not readable as JSON ({error}); delete it and draw the figures anew"
+                ) from error
+
+    def add(self, planned: Planned, drawing: Drawing, code: dict[str, Any]) -> list[Path]:
+        """Write a drawing's files and its entry; return the files.
+
+        A picture that comes out as it was keeps the commit that it was first drawn at.
+
+        Args:
+            planned: the figure.
+            drawing: of it.
+            code: `commit` and `dirty` of the checkout that draws.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        files = {f"{planned.id}{suffix}": data for suffix, data in rendered(drawing.figure, planned.title).items()}
+        changed = [name for name, data in files.items() if _replace(self.folder / name, data)]
+        entry = {
+            "title": planned.title,
+            "caption": drawing.caption,
+            "paper": planned.paper,
+            "files": sorted(files),
+            "records": [path.relative_to(self.folder.parents[1]).as_posix() for path in drawing.records],
+            "frames": list(drawing.frames),
+        }
+        old = self.entries.get(planned.id, {})
+        same = not changed and all(old.get(key) == value for key, value in entry.items())
+        self.entries[planned.id] = entry | ({key: old.get(key) for key in code} if same else code)
+        return [self.folder / name for name in sorted(files)]
+
+    def close(self, known: Collection[str] | None = None) -> list[Path]:
+        """Write the index; return the pictures that were deleted because no entry names them any more.
+
+        Args:
+            known: ids of all figures; entries of others are dropped. None keeps every entry.
+        """
+        if not self.folder.is_dir():
+            return []
+        self.entries = {id: entry for id, entry in sorted(self.entries.items()) if known is None or id in known}
+        named = {name for entry in self.entries.values() for name in entry["files"]}
+        pictures = [path for path in sorted(self.folder.iterdir()) if path.suffix in (".png", ".svg")]
+        stray = [path for path in pictures if path.name not in named]
+        for path in stray:
+            path.unlink()
+        _replace(self.folder / NAME, (json.dumps(self.entries, indent=1, ensure_ascii=False) + "\n").encode())
+        return stray
+
+
+def _replace(path: Path, data: bytes) -> bool:
+    """Make a file hold these bytes, all at once; return whether it did not before."""
+    if path.exists() and path.read_bytes() == data:
+        return False
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_bytes(data)
+    os.replace(part, path)
+    return True

@@ -1,0 +1,108 @@
+"""Names beside points that overlap neither each other nor what is drawn."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.path import Path
+from matplotlib.transforms import Bbox
+
+from msaseg.figures.style import GREY
+
+Point = tuple[float, float]
+Line = tuple[Point, Point]
+
+SIZE = 8.0  # points of type
+DISTANCES = (7, 12, 18, 26, 36, 48, 62, 78, 96, 116)  # from the point to the name's nearest edge, in points of type
+ANGLES = range(0, 360, 15)  # degrees; those nearest to the horizontal are tried first
+LEADER = 7  # beyond this distance a line joins the two
+
+
+def place(axes: Axes, points: Sequence[Point], names: Sequence[str], obstacles: Sequence[Line]) -> None:
+    """Write a name beside each point, at the nearest place that is free.
+
+    The layout is frozen first, since what is free depends on it.
+
+    Args:
+        axes: with all else already drawn.
+        points: in data coordinates; one with an empty name is not named, but kept free.
+        names: one each.
+        obstacles: lines that no name may cross, such as error bars.
+    """
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    unit = figure.dpi / 72  # pixels a point of type
+    at = [_pixel(axes, point) for point in points]
+    boxes = [_around(x, y, 8 * unit, 8 * unit) for x, y in at]
+    lines = [(_pixel(axes, start), _pixel(axes, end)) for start, end in obstacles]
+    frame = axes.get_window_extent()
+    for pixel, point, name in sorted(zip(at, points, names, strict=True), key=lambda entry: -entry[0][1]):
+        if not name:
+            continue
+        extent = _extent(axes, name)
+        distance, box = _free(pixel, extent, unit, frame, boxes, lines)
+        boxes.append(box)
+        middle = ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)
+        if distance > LEADER:
+            lines.append((pixel, middle))
+        offset = ((middle[0] - pixel[0]) / unit, (middle[1] - pixel[1]) / unit)
+        _write(axes, name, point, offset, leader=distance > LEADER)
+
+
+def _free(
+    at: Point, extent: Bbox, unit: float, frame: Bbox, boxes: Sequence[Bbox], lines: Sequence[Line]
+) -> tuple[float, Bbox]:
+    """Return how far from its point a name goes, in points of type, and its box in pixels.
+
+    Where every line to a free place crosses something, the nearest free place is taken all the same.
+    """
+    free = [
+        (distance, box)
+        for distance, box in _places(at, extent, unit)
+        if frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
+        if not any(box.overlaps(other) for other in boxes) and not any(_crosses(line, box) for line in lines)
+    ]
+    for distance, box in free:
+        leader = (at, ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2))
+        if distance <= LEADER or not any(_crosses(leader, other) for other in boxes if not other.contains(*at)):
+            return distance, box
+    return free[0] if free else next(_places(at, extent, unit))
+
+
+def _places(at: Point, extent: Bbox, unit: float) -> Iterator[tuple[float, Bbox]]:
+    for distance in DISTANCES:
+        for angle in sorted(ANGLES, key=lambda angle: (round(abs(math.sin(math.radians(angle))), 3), angle)):
+            across, up = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+            x = at[0] + across * (distance * unit + extent.width / 2)
+            y = at[1] + up * (distance * unit + extent.height / 2)
+            yield distance, _around(x, y, extent.width, extent.height)
+
+
+def _write(axes: Axes, name: str, point: Point, offset: Point, leader: bool) -> None:
+    arrow = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3} if leader else None
+    middle: dict[str, Any] = {"ha": "center", "va": "center"}
+    axes.annotate(name, point, offset, textcoords="offset points", fontsize=SIZE, arrowprops=arrow, **middle)
+
+
+def _extent(axes: Axes, name: str) -> Bbox:
+    text = axes.text(0.5, 0.5, name, transform=axes.transAxes, fontsize=SIZE)
+    extent = text.get_window_extent()
+    text.remove()
+    return extent
+
+
+def _crosses(line: Line, box: Bbox) -> bool:
+    return Path(line).intersects_bbox(box, filled=False)
+
+
+def _around(x: float, y: float, width: float, height: float) -> Bbox:
+    return Bbox.from_bounds(x - width / 2, y - height / 2, width, height)
+
+
+def _pixel(axes: Axes, point: Point) -> Point:
+    x, y = axes.transData.transform(point)
+    return float(x), float(y)

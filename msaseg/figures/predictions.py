@@ -1,0 +1,111 @@
+"""Fig. 5: image, prediction and truth, from the weights that a recorded run left on this machine."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+
+from msaseg import running
+from msaseg.charts.part import origin
+from msaseg.checkpoints import UNREADABLE
+from msaseg.config import compose_run
+from msaseg.data.camvid import CLASSES
+from msaseg.data.datamodule import CamVidDataModule
+from msaseg.data.dataset import FrameDataset, collate
+from msaseg.data.frames import Pixels, resize_label
+from msaseg.errors import UserError
+from msaseg.figures import frames
+from msaseg.figures.panels import Panel, coloured, sheet
+from msaseg.figures.planned import Drawing, Skipped
+from msaseg.module import SegmentationModule
+from msaseg.tables.cells import Run, group
+from msaseg.tables.plan import Plan, Point
+from msaseg.tables.protocols import Protocol
+from msaseg.tables.spec import Table
+
+SHOWN = 3  # frames, spread evenly over the test part
+
+
+def predictions(table: Table, row: str, protocol: Protocol, plan: Plan) -> Drawing:
+    """Draw what a row's net makes of three test frames.
+
+    The run is the one of the lowest seed whose weights lie on this machine.
+
+    Raises:
+        Skipped: there is no record, no weights or no data.
+    """
+    run, point, weights = _trained(table, row, protocol, plan)
+    names, maps, classes = predict(_config(point, protocol), weights)
+    rows = []
+    for street, predicted in zip(frames.read(names, protocol), maps, strict=True):
+        size = street.image.shape[:2]
+        pictures = (street.image, *(coloured(resize_label(each, size)) for each in (predicted, street.label)))
+        titles = (street.name, "prediction", "truth")
+        rows.append([Panel(picture, title) for picture, title in zip(pictures, titles, strict=True)])
+    unscored = "" if len(classes) == len(CLASSES) else " Black in the truth is void, which is not scored."
+    caption = (
+        f"{table.rows[row].label}, protocol {protocol.name}: image, prediction and truth of {SHOWN} frames spread "
+        f"evenly over the test part ({origin(run)}).{unscored} {frames.source(protocol)}"
+    )
+    return Drawing(sheet(rows, frames.source(protocol), CLASSES), caption, [run.path], names)
+
+
+def _trained(table: Table, row: str, protocol: Protocol, plan: Plan) -> tuple[Run, Point, Path]:
+    """Return the run of a row that left its weights here, how to make it again, and the weights."""
+    points = {point.seed: point for point in plan.points(table, protocol.name) if point.row == row}
+    first = " ".join(next(iter(points.values())).overrides)
+    runs = [run for run in group(table, protocol.name, plan, []).runs if run.row == row]
+    if not runs:
+        raise Skipped(f"no record of {table.id}, row {row}: python -m msaseg.train {first}")
+    for run in runs:
+        point = points.get(run.seed)
+        name = f"runs/*/{protocol.name}/*/seed{run.seed}-{run.config_hash}/weights.ckpt"
+        found = sorted(plan.outputs.glob(name))
+        if point is not None and point.config_hash == run.config_hash and found:
+            return run, point, found[0]
+    again = f"python -m msaseg.train {first} rerun=true"
+    raise Skipped(f"the weights of {table.id}, row {row}, are not on this machine, only its records: {again}")
+
+
+def _config(point: Point, protocol: Protocol) -> DictConfig:
+    whole_frames = ["protocol.source.cache_dir=null"] if protocol.needs_data else []  # three need no cache
+    return compose_run([*point.overrides, "protocol.weights=none", *whole_frames])
+
+
+def predict(config: DictConfig, weights: Path) -> tuple[list[str], list[Pixels], tuple[str, ...]]:
+    """Return the names of the frames, the predicted class of every pixel at the labels' own size, and the classes.
+
+    Args:
+        config: of the run, without pretrained weights.
+        weights: the checkpoint that it left.
+
+    Raises:
+        Skipped: the frames or the weights cannot be read.
+    """
+    data: CamVidDataModule = running.build(config, "data")
+    module: SegmentationModule = running.build(config, "model")
+    try:
+        module.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True)["state_dict"])
+        data.setup()
+    except UserError as error:
+        raise Skipped(str(error)) from error
+    except UNREADABLE as error:
+        mend = "delete it and make the run again with rerun=true"
+        raise Skipped(f"{weights}: not the weights of this run ({type(error).__name__}): {mend}") from error
+    names = evenly(data.splits.test)
+    dataset = FrameDataset(data.store, names, data.num_classes, full_labels=True)
+    module.eval()
+    with torch.inference_mode():
+        batches = [collate([dataset[0, index]]) for index in range(len(names))]
+        maps = [module.upsampled_logits(dict(batch))[0].argmax(0).numpy().astype(np.uint8) for batch in batches]
+    return names, maps, data.class_names
+
+
+def evenly(names: tuple[str, ...]) -> list[str]:
+    """Return names from the middles of as many equal stretches as frames are shown.
+
+    >>> evenly(tuple("abcdefghi"))
+    ['b', 'e', 'h']
+    """
+    return [names[(2 * place + 1) * len(names) // (2 * SHOWN)] for place in range(SHOWN)]

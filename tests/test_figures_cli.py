@@ -1,0 +1,126 @@
+"""`python -m msaseg.figures`: what is written, what is said of the rest, and the exit status."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from matplotlib.figure import Figure
+
+from msaseg.config import ROOT
+from msaseg.figures import __main__ as command
+from msaseg.figures.planned import Drawing, Planned, Skipped
+from msaseg.tables.spec import load_tables
+
+
+@pytest.fixture(autouse=True)
+def two_tables(monkeypatch, suite):
+    """Composing all tables takes seconds."""
+    tables = load_tables()
+    monkeypatch.setattr(command, "load_tables", lambda: {id: tables[id] for id in ("class_iou", "pooling_sweep")})
+    monkeypatch.setenv("MSASEG_DATA", str(suite.folder / "nowhere"))
+
+
+def index(folder):
+    return json.loads((folder / "figures.json").read_text(encoding="utf-8"))
+
+
+def test_published_protocol_with_records_is_drawn_into_the_repository(suite, capsys):
+    path = suite.add(suite.points("laptop", "pool0")[0], 70.0)
+    assert command.main(["--only", "pooling_sweep"]) == 0
+    folder = suite.published / "figures"
+    assert capsys.readouterr().out.splitlines() == [
+        str(folder / "pooling_sweep-laptop.png"),
+        str(folder / "pooling_sweep-laptop.svg"),
+    ]
+    entry = index(folder)["pooling_sweep-laptop"]
+    assert entry["records"] == [path.relative_to(suite.folder).as_posix()]
+    assert "laptop" in entry["caption"]
+    assert suite.table.source in entry["caption"]
+
+
+def test_unpublished_protocol_is_drawn_beside_its_runs(suite, capsys):
+    suite.add(suite.points("smoke", "pool0")[0], 33.0)
+    assert command.main(["--protocol", "smoke", "--only", "frame", "masks", "accuracy_macs-smoke"]) == 0
+    assert sorted(index(suite.outputs / "figures")) == ["accuracy_macs-smoke", "frame", "masks"]
+    assert not suite.published.exists()
+    assert capsys.readouterr().out.count("\n") == 6
+
+
+def test_what_cannot_be_drawn_is_said_with_the_mend_and_is_no_failure(suite, capsys):
+    suite.add(suite.points("laptop", "pool0")[0], 70.0)
+    assert command.main(["--only", "frame", "predictions", "class_iou"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        "skipped frame",
+        "skipped predictions-laptop-fcn8_vgg16",
+        "skipped predictions-laptop-msanet",
+        "skipped class_iou-laptop",
+    ]
+    assert "make data" in lines[0]
+    assert all("python -m msaseg.train" in line for line in lines[1:])
+
+
+def test_skipped_figure_keeps_entry_and_files(suite, monkeypatch):
+    drawable = [True]
+
+    def draw():
+        if not drawable[0]:
+            raise Skipped("no data")
+        return Drawing(Figure(figsize=(1, 1)), "Seen.")
+
+    planned = [Planned("frame", "Fig. 1", "Fig. 1", draw)]
+    monkeypatch.setattr(command, "catalogue", lambda *_: planned)
+    for drawable[0] in (True, False):
+        assert command.main([]) == 0
+    folder = suite.published / "figures"
+    assert list(index(folder)) == ["frame"]
+    assert (folder / "frame.svg").exists()
+    planned.clear()
+    assert command.main([]) == 0
+    assert index(folder) == {}
+    assert not (folder / "frame.svg").exists()
+
+
+def test_list_names_every_figure_and_draws_none(suite, capsys):
+    suite.add(suite.points("laptop", "pool0")[0], 70.0)
+    assert command.main(["--list"]) == 0
+    ids = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
+    assert ids[:3] == ["frame", "masks", "architecture-laptop"]
+    assert {"pooling_sweep-laptop", "accuracy_macs-laptop", "predictions-laptop-msanet"} <= set(ids)
+    assert not (suite.published / "figures").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--only", "pooling_sweep-lptop"],
+            "there is no figure 'pooling_sweep-lptop': did you mean pooling_sweep-laptop",
+        ),
+        (["--protocol", "laptpo"], "there is no protocol 'laptpo': did you mean laptop?"),
+    ],
+)
+def test_mistake_ends_in_one_line_and_status_2(suite, capsys, arguments, words):
+    suite.add(suite.points("laptop", "pool0")[0], 70.0)
+    assert command.main(arguments) == 2
+    streams = capsys.readouterr()
+    assert streams.err.startswith(f"error: {words}")
+    assert streams.err.count("\n") == 1
+    assert not (suite.published / "figures").exists()
+
+
+def test_unreadable_record_is_told_and_the_rest_is_drawn(suite, capsys):
+    good, bad, _ = suite.points("laptop", "pool0")
+    suite.add(good, 70.0)
+    path = suite.add(bad, 71.0)
+    path.write_text("{")
+    assert command.main(["--only", "pooling_sweep"]) == 1
+    streams = capsys.readouterr()
+    assert streams.err.startswith(f"error: {path}: ")
+    assert "pooling_sweep-laptop.png" in streams.out
+
+
+def test_charts_and_figures_load_without_torch():
+    code = "import sys, msaseg.charts, msaseg.figures.__main__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -1,0 +1,113 @@
+"""Fig. 5: from the weights of a recorded run, or skipped with the command that makes them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tables_suite import Suite
+
+from msaseg import running
+from msaseg.config import compose_run
+from msaseg.figures.planned import Skipped
+from msaseg.figures.predictions import predict, predictions
+from msaseg.figures.style import rendered
+from msaseg.tables.spec import load_tables
+
+ROW = "msanet"
+TABLE = load_tables()["class_iou"]
+
+
+@pytest.fixture
+def suite(suite) -> Suite:
+    return replace(suite, table=TABLE)
+
+
+def draw(suite):
+    return predictions(TABLE, ROW, suite.plan.protocol("smoke"), suite.plan)
+
+
+def config_of(point):
+    return compose_run([*point.overrides, "protocol.weights=none"])
+
+
+def leave_weights(suite, point, table="class_iou"):
+    """Save a net of a run's configuration where the run would have."""
+    module = running.build(config_of(point), "model")
+    folder = suite.outputs / "runs" / table / "smoke" / point.row / f"seed{point.seed}-{point.config_hash}"
+    folder.mkdir(parents=True)
+    torch.save({"state_dict": module.state_dict()}, folder / "weights.ckpt")
+    return module, folder / "weights.ckpt"
+
+
+def test_figure_shows_three_frames_spread_over_the_test_part_with_their_record(suite):
+    point = suite.points("smoke", ROW)[0]
+    path = suite.add(point, 40.0)
+    leave_weights(suite, point)
+    drawing = draw(suite)
+    assert drawing.frames == ["test/street_000005", "test/street_000016", "test/street_000026"]
+    assert list(drawing.records) == [path]
+    assert len(drawing.figure.axes) == 9
+    assert "seed 0, commit 0123456789" in drawing.caption
+    text = rendered(drawing.figure, "T")[".svg"].decode()
+    assert all(f">{words}</text>" in text for words in ("prediction", "truth", "Bicyclist", *drawing.frames))
+
+
+def test_prediction_is_the_largest_logit_of_the_saved_net(suite):
+    point = suite.points("smoke", ROW)[0]
+    module, weights = leave_weights(suite, point)
+    names, maps, classes = predict(config_of(point), weights)
+    data = running.build(config_of(point), "data")
+    data.setup()
+    image, label = data.store.sample(data.store.names.index(names[1]), full_label=True)
+    with torch.inference_mode():
+        logits = module.eval().net(torch.from_numpy(image.transpose(2, 0, 1).copy())[None].float() / 255)
+    assert len(classes) == logits.shape[1]
+    assert maps[1].shape == label.shape
+    assert np.mean(maps[1] == logits[0].argmax(0).numpy()) > 0.999  # channels-last may round otherwise
+
+
+def test_weights_of_a_run_that_another_table_made_are_found(suite):
+    point = suite.points("smoke", ROW)[0]
+    suite.add(point, 40.0, table="training_curves")
+    leave_weights(suite, point, table="training_curves")
+    assert draw(suite).frames
+
+
+def test_first_seed_with_weights_is_taken(suite):
+    first, second, _ = suite.points("smoke", ROW)
+    suite.plan.seeds = lambda table, protocol: [0, 1, 2]
+    paths = [suite.add(point, 40.0) for point in (first, second)]
+    leave_weights(suite, second)
+    with pytest.MonkeyPatch.context() as patch:
+        points = suite.plan.points
+        patch.setattr(suite.plan, "points", lambda table, protocol, seeds=None: points(table, protocol, [0, 1, 2]))
+        assert list(draw(suite).records) == paths[1:]
+
+
+def test_without_weights_the_command_that_makes_them_is_told(suite):
+    suite.add(suite.points("smoke", ROW)[0], 40.0)
+    with pytest.raises(Skipped, match=r"weights .* not on this machine.*msaseg\.train .*protocol=smoke.*rerun=true$"):
+        draw(suite)
+
+
+def test_without_a_record_the_command_of_the_run_is_told(suite):
+    with pytest.raises(Skipped, match=r"no record .*msaseg\.train .*\+experiment=class_iou protocol=smoke seed=0$"):
+        draw(suite)
+
+
+def test_stale_record_shows_no_prediction(suite):
+    point = suite.points("smoke", ROW)[0]
+    suite.add(point, 40.0, config_hash="aaaaaaaa")
+    leave_weights(suite, replace(point, config_hash="aaaaaaaa"))
+    with pytest.raises(Skipped):
+        draw(suite)
+
+
+def test_damaged_weights_are_named_with_the_mend(suite):
+    point = suite.points("smoke", ROW)[0]
+    suite.add(point, 40.0)
+    _, weights = leave_weights(suite, point)
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(Skipped, match=r"weights\.ckpt: not the weights of this run.*rerun=true"):
+        draw(suite)
