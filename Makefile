@@ -8,9 +8,10 @@ STAMP := $(VENV)/.installed
 ONE_PROTOCOL := $(if $(PROTOCOL),--protocol $(PROTOCOL))
 PROTOCOL ?= paper
 SEEDS ?=
+OUTPUTS ?= $(or $(MSASEG_OUTPUTS),outputs)
 DATA ?= $(or $(MSASEG_DATA),data/camvid)
 
-.PHONY: help setup fmt lint type test test-all data reproduce-tables tables check-tables figures report bench clean
+.PHONY: help setup fmt lint type test test-all data reproduce-tables tables check-tables figures report wandb-sync bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -60,6 +61,11 @@ figures: $(STAMP) ## draw the figures from the records [PROTOCOL=all that are pu
 
 report: $(STAMP) ## write the report, one HTML page [PROTOCOL=all that are published]
 	$(BIN)/python -m msaseg.report $(ONE_PROTOCOL)
+
+wandb-sync: $(STAMP) ## upload the W&B runs that were made offline (after `wandb login`)
+	@runs=$$(ls -d $(OUTPUTS)/runs/*/*/*/*/wandb/offline-run-* 2>/dev/null); \
+		test -n "$$runs" || { echo "There is no offline run below $(OUTPUTS)/runs."; exit 0; }; \
+		$(BIN)/wandb sync $$runs
 
 bench: $(STAMP) ## measure what the suite costs over bare PyTorch; rewrites docs/benchmarks.md
 	$(BIN)/python -m msaseg.overhead --write
