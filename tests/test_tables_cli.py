@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from msaseg.gpus import Gpu
 from msaseg.tables import reproduce as reproduction
 from msaseg.tables.__main__ import main
 from msaseg.tables.cells import Run
-from msaseg.tables.reproduce import announcement, get_data, reproduce
+from msaseg.tables.reproduce import Work, announcement, get_data, reproduce, work_left
 
 STAND_IN = """
 import sys
@@ -159,12 +160,25 @@ def test_time_left_is_measured_on_like_hardware_or_estimated(suite):
     protocol = suite.plan.protocol("laptop")
     here = {"kind": "cpu", "device": "x", "cores": os.cpu_count()}
     gpu = {"kind": "cuda", "device": "L4", "cores": 64}
-    measured = announcement(18, protocol, [run_of(here, 100), run_of(gpu, 7)], [])
+
+    def told(*runs, table=TABLE, gpus=(), also=()):
+        return announcement([Work(table, 18, runs), *also], protocol, gpus)
+
+    measured = told(run_of(here, 100), run_of(gpu, 7))
     assert "18 runs are missing" in measured
-    assert f"CPU, {os.cpu_count()} cores. About 30 min (2 min a run, measured here)" in measured
-    assert "About 1.5 h (5 min a run, estimated)" in announcement(18, protocol, [run_of(gpu, 7)], [])
+    assert f"CPU, {os.cpu_count()} cores. About 30 min (measured here)" in measured
+    assert "About 1.5 h (estimated)" in told(run_of(gpu, 7))
     two = [Gpu("0", "L4"), Gpu("1", "L4")]
-    assert "2 x L4. About 63 s (7 s a run, measured here)" in announcement(18, protocol, [run_of(gpu, 7)], two)
+    assert "2 x L4. About 63 s (measured here)" in told(run_of(gpu, 7), gpus=two)
+    assert "About 3 min (estimated)" in told(table=replace(TABLE, texts=True))
+    assert "36 runs are missing" in told(also=[Work(TABLE, 18, (run_of(here, 100),))])
+    assert "About 2.0 h (partly measured)" in told(also=[Work(TABLE, 18, (run_of(here, 100),))])
+
+
+def test_run_that_two_tables_need_is_counted_once(suite):
+    twin = replace(TABLE, title="Another")
+    [work] = work_left([TABLE, twin], suite.plan, "smoke", [0])
+    assert (work.table, work.missing, work.done) == (TABLE, 6, ())
 
 
 def test_data_that_cannot_be_fetched_names_the_way_to_a_copy(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
@@ -30,6 +31,8 @@ from msaseg.tables.render import (
 from msaseg.tables.spec import Table
 
 TRAIN = "msaseg.train"
+COMPUTED = 10.0
+"""Seconds of a run that trains nothing: mostly its start."""
 
 
 def reproduce(
@@ -50,13 +53,16 @@ def reproduce(
     Raises:
         UserError: CamVid is absent and could not be fetched.
     """
-    missing = {table.id: len(plan.missing(table, protocol, seeds)) for table in tables}
-    about, gpus, complaints = plan.protocol(protocol), visible_gpus(), list[str]()
-    runs = [run for table in tables for run in group(table, protocol, plan, []).runs]
-    print(announcement(sum(missing.values()), about, runs, gpus), flush=True)
-    if any(missing.values()) and about.needs_data:
+    about, complaints = plan.protocol(protocol), list[str]()
+    work = work_left(tables, plan, protocol, seeds)
+    print(announcement(work, about, visible_gpus()), flush=True)
+    if work and about.needs_data:
         get_data(machine_paths().data)
-    failed = [id for id, count in missing.items() if count and not _sweep(id, protocol, seeds, train)]
+    failed = [
+        table.id
+        for table in tables
+        if plan.missing(table, protocol, seeds) and not _sweep(table.id, protocol, seeds, train)
+    ]
     names = published() if about.publish else [protocol]
     folder = results_root(about.publish, plan.outputs) / "tables"
     write(render_all(tables, plan, names, complaints), folder)
@@ -81,26 +87,58 @@ def _end(left: int, failed: list[str], complaints: list[str], folder: Path) -> i
     return 1 if left or failed or complaints else 0
 
 
-def announcement(missing: int, protocol: Protocol, runs: Sequence[Run], gpus: Sequence[Gpu]) -> str:
-    """Return how many runs are to be made, on what, and roughly how long that takes.
+@dataclass(frozen=True)
+class Work:
+    """What is left to do for one table.
 
     Args:
-        missing: number of runs.
+        table: to fill.
+        missing: number of its runs that have no record, those that a table before it makes left out.
+        done: its runs that have one.
+    """
+
+    table: Table
+    missing: int
+    done: tuple[Run, ...]
+
+
+def work_left(tables: Sequence[Table], plan: Plan, protocol: str, seeds: Sequence[int] | None) -> list[Work]:
+    """Return the tables that have missing runs, each run counted with the first table that needs it."""
+    counted: set[tuple[str, int]] = set()
+    left = []
+    for table in tables:
+        runs = {(point.config_hash, point.seed) for point in plan.missing(table, protocol, seeds)} - counted
+        counted |= runs
+        if runs:
+            left.append(Work(table, len(runs), group(table, protocol, plan, []).runs))
+    return left
+
+
+def announcement(left: Sequence[Work], protocol: Protocol, gpus: Sequence[Gpu]) -> str:
+    """Return how many runs are to be made, on what, and roughly how long that takes.
+
+    A table's runs on like hardware tell the time; where there are none, the protocol does, and `COMPUTED` for a
+    table that trains nothing.
+
+    Args:
+        left: tables with missing runs.
         protocol: that they run under.
-        runs: that exist under it; those on like hardware tell the time, else the protocol does.
         gpus: of this machine.
     """
     names = sorted({gpu.name or "GPU" for gpu in gpus})
     hardware = f"{len(gpus)} x {', '.join(names)}" if gpus else f"CPU, {os.cpu_count()} cores"
-    if not missing:
+    if not left:
         return f"Protocol {protocol.name}: no run is missing."
-    like = [run.seconds for run in runs if _alike(run, names)]
-    seconds = fmean(like) if like else 60 * protocol.minutes["gpu" if gpus else "cpu"]
-    total = seconds * -(-missing // _slots(gpus))
-    basis = "measured here" if like else "estimated"
+    total, measured = 0.0, set()
+    for work in left:
+        like = [run.seconds for run in work.done if _alike(run, names)]
+        guess = COMPUTED if work.table.texts else 60 * protocol.minutes["gpu" if gpus else "cpu"]
+        total += (fmean(like) if like else guess) * -(-work.missing // _slots(gpus))
+        measured.add(bool(like))
+    basis = "partly measured" if len(measured) == 2 else "measured here" if measured.pop() else "estimated"
     return (
-        f"Protocol {protocol.name}: {missing} runs are missing. Hardware: {hardware}. "
-        f"About {_duration(total)} ({_duration(seconds)} a run, {basis})."
+        f"Protocol {protocol.name}: {sum(work.missing for work in left)} runs are missing. Hardware: {hardware}. "
+        f"About {_duration(total)} ({basis})."
     )
 
 
