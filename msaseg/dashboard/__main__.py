@@ -1,0 +1,55 @@
+"""The dashboard's command line: `python -m msaseg.dashboard [--dry-run] [--entity E] [--project P]`."""
+
+import argparse
+import sys
+
+from omegaconf import OmegaConf
+
+from msaseg.config import CONF
+from msaseg.dashboard.filing import runs_of_tables
+from msaseg.dashboard.sections import dashboard
+from msaseg.dashboard.specification import to_json
+from msaseg.errors import UserError
+from msaseg.tables.plan import Plan
+from msaseg.tables.protocols import machine_paths
+from msaseg.tables.spec import load_tables
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return its exit status: 2 for a mistake of the user."""
+    try:
+        return _run(_parser().parse_args(arguments))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(args: argparse.Namespace) -> int:
+    if not args.dry_run:
+        from msaseg.dashboard import publish  # loads W&B
+
+        entity = publish.account(args.entity)
+    tables = load_tables()
+    content = dashboard(tables, runs_of_tables(tables, Plan(machine_paths().outputs)))
+    if args.dry_run:
+        print(to_json(content, args.project))
+        return 0
+    for name, address in publish.publish(content, entity, args.project):
+        print(f"{name}: {address}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m msaseg.dashboard",
+        description="Publish a W&B report over all tables and a workspace for each; every call makes new ones.",
+    )
+    project = str(OmegaConf.load(CONF / "logger" / "wandb.yaml").project)
+    parser.add_argument("--dry-run", action="store_true", help="print what would be published, as JSON")
+    parser.add_argument("--entity", help="user or team; default: that of the account")
+    parser.add_argument("--project", default=project, help=f"default: {project}")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

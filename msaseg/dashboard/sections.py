@@ -1,0 +1,89 @@
+"""What stands in each section."""
+
+from collections.abc import Mapping
+
+from msaseg.dashboard.filing import PROTOCOL
+from msaseg.dashboard.specification import Dashboard, Panel, Runs, Section
+from msaseg.tables.layout import printed_columns
+from msaseg.tables.render import grid
+from msaseg.tables.spec import Table
+
+EVERY_RUN = Runs("", (PROTOCOL, "model.name"))
+
+NUMBERS = frozenset(
+    {"train/loss", "val/loss", "train/seconds"}
+    | {
+        f"{part}/{score}"
+        for part in ("train", "val", "test")
+        for score in ("miou_pct", "class_accuracy_pct", "pixel_accuracy_pct")
+    }
+)
+"""The scores and times that a run logs to W&B; other columns of a table are in its record alone."""
+
+CLASS_IOU = Panel("table", "IoU and recall of each class, test split (%)", ("test/iou_per_class",))
+
+
+def dashboard(tables: Mapping[str, Table], runs: Mapping[str, Runs]) -> Dashboard:
+    """Return all that is published.
+
+    Args:
+        tables: every declared table by its id.
+        runs: that fill each of them.
+    """
+    return Dashboard(
+        title="msaseg",
+        tables=tuple(table_section(table, runs[key]) for key, table in tables.items()),
+        common=(_curves(), _classes(), _overlays(), _speed()),
+    )
+
+
+def table_section(table: Table, runs: Runs) -> Section:
+    """Return a table's section: the paper's numbers, and those of its columns that a run logs."""
+    metrics = {column if "/" in column else f"test/{column}": heading for column, heading in table.columns.items()}
+    panels = [Panel("bars", heading, (metric,)) for metric, heading in metrics.items() if metric in NUMBERS]
+    if any(column.startswith("iou_pct.") for column in table.columns):
+        panels.append(CLASS_IOU)
+    printed = Panel("text", "The paper's numbers", text=_printed(table, runs if panels else None))
+    return Section(table.id, table.title, (printed, *panels), runs)
+
+
+def _printed(table: Table, runs: Runs | None) -> str:
+    parts = [f"Source: {table.source}."]
+    parts += ["\n".join(grid(table, ()))] if printed_columns(table) else []
+    parts += [table.note] if table.note else []
+    if runs:
+        keys = ", ".join(f"`{key}`" for key in runs.group_by)
+        parts.append(f"A bar is the mean over the runs that agree in {keys}, those of older configurations included.")
+    parts.append(f"The numbers that count, with their provenance: `experiments/tables/{table.id}.md`.")
+    return "\n\n".join(parts)
+
+
+def _curves() -> Section:
+    titles = {
+        "train/loss": "Loss, training",
+        "val/loss": "Loss, watched split",
+        "train/pixel_accuracy_pct": "Pixel accuracy, training (%)",
+        "val/pixel_accuracy_pct": "Pixel accuracy, watched split (%)",
+        "train/miou_pct": "mIoU, training (%)",
+        "val/miou_pct": "mIoU, watched split (%)",
+    }
+    panels = tuple(Panel("curve", title, (metric,), x="epoch") for metric, title in titles.items())
+    return Section("curves", "Training curves", panels, EVERY_RUN)
+
+
+def _classes() -> Section:
+    return Section("classes", "IoU of each class", (CLASS_IOU,), EVERY_RUN)
+
+
+def _overlays() -> Section:
+    panel = Panel("media", "Test frames with prediction and truth", ("test/predictions",))
+    return Section("overlays", "Predictions", (panel,), EVERY_RUN)
+
+
+def _speed() -> Section:
+    panels = (
+        Panel("bars", "Seconds of the last epoch", ("train/seconds",)),
+        Panel("curve", "Seconds of each epoch", ("train/seconds",), x="epoch"),
+        Panel("curve", "Loss, training, over seconds since the start", ("train/loss",), x="_runtime"),
+    )
+    return Section("speed", "Speed", panels, EVERY_RUN)
