@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from contract_net import NetContract
 from torch import nn
 
 from msaseg.nets.aggregation import AggregationEncoder, AggregationNet
@@ -16,6 +17,16 @@ COUNTED = {
     ("A", 1): (1.66, 0.546), ("A", 2): (2.42, 1.17), ("A", 3): (2.61, 1.79), ("A", 4): (2.66, 2.41),
     ("B", 1): (0.85, 0.334), ("B", 2): (1.21, 0.70), ("B", 3): (1.30, 1.07), ("B", 4): (1.32, 1.44),
 }  # fmt: skip
+
+
+class TestOneBackbone(NetContract):
+    def build(self, num_classes=12):
+        return AggregationNet(num_classes, "A")
+
+
+class TestFourBackbones(NetContract):
+    def build(self, num_classes=12):
+        return AggregationNet(num_classes, "B", 4)
 
 
 @pytest.mark.parametrize(("variant", "replicas"), list(COUNTED))

@@ -1,0 +1,65 @@
+"""The report's command line: `python -m msaseg.report [--protocol P]`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from msaseg.errors import UserError
+from msaseg.mistakes import suggestion
+from msaseg.records import results_root
+from msaseg.report.content import gather
+from msaseg.report.page import html
+from msaseg.tables.plan import Plan
+from msaseg.tables.protocols import machine_paths, protocol_names
+from msaseg.tables.render import published
+from msaseg.tables.spec import load_tables
+
+NAME = "report.html"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return its exit status: 2 for a mistake of the user, 1 if a file cannot be read."""
+    try:
+        return _run(_parser().parse_args(arguments))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(args: argparse.Namespace) -> int:
+    names = protocol_names()
+    if args.protocol is not None and args.protocol not in names:
+        raise UserError(f"there is no protocol {args.protocol!r}: {suggestion(args.protocol, names)}")
+    plan = Plan(machine_paths().outputs)
+    publish = args.protocol is None or plan.protocol(args.protocol).publish
+    shown = published() if publish else [args.protocol]
+    known = [name for name in names if plan.protocol(name).publish] if publish else shown
+    folder = results_root(publish, plan.outputs)
+    complaints: list[str] = []
+    page = html(gather(load_tables().values(), plan, shown, known, folder, complaints))
+    write(folder / NAME, page)
+    print(folder / NAME)
+    for line in dict.fromkeys(complaints):
+        print(f"error: {line}", file=sys.stderr)
+    return 1 if complaints else 0
+
+
+def write(file: Path, page: str) -> None:
+    """Write the page so that a reader sees all of it or the one before."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    part.write_text(page, encoding="utf-8", newline="\n")
+    os.replace(part, file)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m msaseg.report", description="Write the report: one HTML page that needs no network."
+    )
+    parser.add_argument("--protocol", help="one that is not published; default: all that are published")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""The drawn figures, embedded: what `figures.json` lists, with the pictures beside it."""
+
+import base64
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+INDEX = "figures.json"
+MIME = {".png": "image/png", ".svg": "image/svg+xml"}
+SANS = ("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
+"""The figures' font, and what stands in for it where it is not installed: the same widths, or nearly."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One drawn figure.
+
+    Args:
+        id: stem of its files.
+        title: of the figure.
+        caption: what is seen.
+        paper: the paper's figure that it answers, or "".
+        uri: the picture itself as a data URI.
+        wide: whether it is a drawing, whose letters are too small on a narrow screen.
+        commit: of the code that drew it.
+        runs: how many records it was drawn from.
+    """
+
+    id: str
+    title: str
+    caption: str
+    paper: str
+    uri: str
+    wide: bool
+    commit: str
+    runs: int
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What there is of the figures.
+
+    Args:
+        pictures: that can be shown.
+        files: id of each figure in the index to its file's name, whether shown or not.
+    """
+
+    pictures: Sequence[Picture] = ()
+    files: dict[str, str] | None = None
+
+
+def drawn(folder: Path, plotted: Collection[str], complaints: list[str]) -> Drawn:
+    """Return the figures of a folder.
+
+    A figure whose records are no longer there is passed over: it shows numbers that nothing stands behind.
+
+    Args:
+        folder: of the index and the pictures.
+        plotted: ids of the charts that the page plots itself; their pictures are not embedded.
+        complaints: takes one line for each file that cannot be read.
+    """
+    file = folder / INDEX
+    if not file.exists():
+        return Drawn()
+    pictures, files = [], {}
+    try:
+        for id, entry in json.loads(file.read_text(encoding="utf-8")).items():
+            files[id] = _file(entry)
+            known = all((folder.parents[1] / record).exists() for record in entry["records"])
+            if known and id not in plotted:
+                pictures.append(_picture(id, entry, folder))
+    except (ValueError, AttributeError, KeyError, TypeError, StopIteration) as error:
+        complaints.append(f"{file}: not an index of figures ({type(error).__name__}: {error}); run `make figures`")
+    except OSError as error:
+        complaints.append(f"{error.filename}: {error.strerror}; run `make figures`")
+    return Drawn(pictures, files)
+
+
+def of_protocols(pictures: Sequence[Picture], shown: Sequence[str], known: Sequence[str]) -> list[Picture]:
+    """Return the pictures of no protocol, then those of the protocols shown, in their order.
+
+    Args:
+        pictures: whose ids name their protocol, as in `architecture-laptop`.
+        shown: names of protocols.
+        known: names of all protocols, which tell a protocol's picture from one of none.
+    """
+    named = [(next((name for name in known if name in picture.id.split("-")), None), picture) for picture in pictures]
+    order = [None, *shown]
+    kept = [(order.index(name), picture) for name, picture in named if name in order]
+    return [picture for _, picture in sorted(kept, key=lambda pair: pair[0])]
+
+
+def _file(entry: dict[str, Any]) -> str:
+    """Return the PNG of a picture of frames, the SVG of a drawing."""
+    suffix = ".png" if entry["frames"] else ".svg"
+    return next(str(name) for name in entry["files"] if name.endswith(suffix))
+
+
+def _picture(id: str, entry: dict[str, Any], folder: Path) -> Picture:
+    path = folder / _file(entry)
+    data = path.read_bytes()
+    if path.suffix == ".svg":
+        data = data.replace(SANS[0].encode(), SANS[1].encode())
+    return Picture(
+        id=id,
+        title=str(entry["title"]),
+        caption=str(entry["caption"]),
+        paper=str(entry["paper"] or ""),
+        uri=f"data:{MIME[path.suffix]};base64,{base64.b64encode(data).decode()}",
+        wide=path.suffix == ".svg",
+        commit=(entry["commit"] or "unknown")[:10] + (", with changes" if entry["dirty"] else ""),
+        runs=len(entry["records"]),
+    )

@@ -1,0 +1,100 @@
+"""Where a number comes from: a line for each run, in the text on hover and in the fold below a table."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from msaseg.charts.part import origin
+from msaseg.tables.cells import Group, Run
+from msaseg.tables.spec import Table
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One run in the fold below a table.
+
+    Args:
+        anchor: id that the row's numbers link to; "" for all runs of a row but the first.
+        protocol: name of the protocol.
+        row: label of the table's row.
+        run: the run.
+        commit: of the code, shortened.
+        hardware: in words.
+        minutes: that the run took.
+        link: address of the record file, as seen from the page.
+    """
+
+    anchor: str
+    protocol: str
+    row: str
+    run: Run
+    commit: str
+    hardware: str
+    minutes: str
+    link: str
+
+
+def anchor(table: Table, protocol: str, row: str) -> str:
+    """Return the id of a row's first run in the fold."""
+    return f"runs-{table.id}-{protocol}-{list(table.rows).index(row)}"
+
+
+def origins(table: Table, groups: Iterable[Group], folder: Path) -> list[Origin]:
+    """Return every run behind a table: protocol by protocol, row by row, seed by seed.
+
+    Args:
+        table: that the runs fill.
+        groups: its cells.
+        folder: of the page.
+    """
+    lines = []
+    for group in groups:
+        protocol, seen = group.protocol.name, set[str]()
+        for run in group.runs:
+            lines.append(
+                Origin(
+                    anchor="" if run.row in seen else anchor(table, protocol, run.row),
+                    protocol=protocol,
+                    row=table.rows[run.row].label,
+                    run=run,
+                    commit=commit(run),
+                    hardware=hardware(run),
+                    minutes=f"{run.seconds / 60:.1f}",
+                    link=relative(run.path, folder),
+                )
+            )
+            seen.add(run.row)
+    return lines
+
+
+def on_hover(protocol: str, column: str, runs: Sequence[Run]) -> str:
+    """Return what a number says on hover: its protocol, then each seed's value and origin."""
+    return "\n".join([f"protocol {protocol}", *(f"{_value(run, column)} ({origin(run)})" for run in runs)])
+
+
+def commit(run: Run) -> str:
+    """Return a run's commit, shortened, and whether the code differed from it."""
+    return (run.commit[:10] if run.commit else "unknown") + (", with changes" if run.dirty else "")
+
+
+def hardware(run: Run) -> str:
+    """Return a run's machine in words."""
+    device, cores, precision = (run.hardware.get(key, "?") for key in ("device", "cores", "precision"))
+    return f"{device}, {cores} cores, {precision}"
+
+
+def relative(path: Path, folder: Path) -> str:
+    """Return the address of a file as seen from a page in a folder."""
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def newest(groups: Iterable[Group]) -> Run | None:
+    """Return the run that finished last."""
+    runs = [run for group in groups for run in group.runs]
+    return max(runs, key=lambda run: (run.finished, str(run.path)), default=None)
+
+
+def _value(run: Run, column: str) -> str:
+    value = run.values[column]
+    return value if isinstance(value, str) else f"{value:.2f}"
