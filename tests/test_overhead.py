@@ -244,6 +244,7 @@ def test_precision_is_measured_where_the_cpu_computes_in_bf16_and_else_said_to_b
     monkeypatch.setattr(command, "measure_step", lambda *_: (measurement(), {}))
     monkeypatch.setattr(command, "measure_loader", lambda *_: measurement())
     monkeypatch.setattr(command, "measure_tables", measurement)
+    monkeypatch.setattr(command, "measure_report", lambda: [measurement(), measurement()])
     monkeypatch.setattr(command, "measure_precision", lambda protocol, *_: seen.append(protocol) or known)
     record = command.measure(None, 1, 1)
     assert seen == asked
@@ -258,8 +259,8 @@ def test_whole_command_tiny_writes_every_measurement(files, monkeypatch, capfd):
     assert command.main(["--write", "--repeats", "1", "--steps", "2"]) in (0, 1)  # a busy machine may miss one
     record = json.loads(page.RECORD.read_text())
     bf16 = ["times", "times"] if precision.computes_in_bf16() else []
-    assert [one["unit"] for one in record["measurements"]] == ["times", "times", "times", "s", *bf16]
+    assert [one["unit"] for one in record["measurements"]] == ["times", "times", "times", "s", "s", "MiB", *bf16]
     assert all(value > 0 for one in record["measurements"] for value in one["values"])
     assert "drawn" in record["measurements"][1]["what"]
-    assert page.PAGE.read_text().count("\n| ") == 5 + len(bf16)
+    assert page.PAGE.read_text().count("\n| ") == 7 + len(bf16)
     assert "the loader reads a drawn tree" in capfd.readouterr().out

@@ -24,6 +24,7 @@ from msaseg.overhead.measurement import Measurement
 from msaseg.overhead.page import line, page_of, page_part, replace_file
 from msaseg.overhead.precision import BF16_LEFT_OUT, computes_in_bf16, measure_precision
 from msaseg.overhead.rendering import measure_tables
+from msaseg.overhead.report import measure_report
 from msaseg.overhead.step import measure_step
 from msaseg.tables.protocols import machine_paths
 
@@ -57,6 +58,7 @@ def others(root: Path | None, repeats: int, steps: int) -> Iterator[Measurement]
     for protocol in ("paper", "laptop"):
         yield measure_loader(protocol, root, repeats, steps)
     yield measure_tables()
+    yield from measure_report()
     if computes_in_bf16():
         for protocol in ("paper", "laptop"):
             yield measure_precision(protocol, repeats, steps)
