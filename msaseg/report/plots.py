@@ -19,6 +19,7 @@ CLEAR = "rgba(0,0,0,0)"
 FONT = "ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 DODGE = 0.14  # between the series of one category, in categories
 LINE = 48  # characters that fit below an axis
+PHONE = 40  # of a legend or a title, on the narrowest screens
 MARKERS = ("circle", "square", "triangle-up", "triangle-down", "pentagon", "x")
 
 Json = dict[str, Any]
@@ -65,7 +66,7 @@ def layout(x_title: str, y_title: str, height: int) -> Json:
             "namelength": -1,
         },
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemclick": "toggle"},
-        "xaxis": {**axis, "title": {"text": escape(x_title), "standoff": 8}, "showgrid": False},
+        "xaxis": {**axis, "title": {"text": _broken(x_title), "standoff": 8}, "showgrid": False},
         "yaxis": {**axis, "title": {"text": escape(y_title), "standoff": 8}},
     }
 
@@ -73,6 +74,11 @@ def layout(x_title: str, y_title: str, height: int) -> Json:
 def escape(text: object) -> str:
     """Return a text that Plotly shows as it is."""
     return html.escape(str(text), quote=False)
+
+
+def _broken(text: str) -> str:
+    """Return a text that Plotly shows in lines which fit a phone."""
+    return "<br>".join(escape(line) for line in textwrap.wrap(text, PHONE))
 
 
 def rounded(value: float | None) -> float | None:
@@ -126,7 +132,8 @@ def _decades(values: Iterable[float]) -> list[float]:
 def _trace(chart: Chart, series: Series, look: Json) -> Json:
     error = {"type": "data", "array": [rounded(value) for value in series.spread], "color": "@ink", "thickness": 1.2}
     return {
-        "name": escape(series.label),
+        "name": _broken(series.label),
+        "cliponaxis": False,
         "x": [escape(value) if isinstance(value, str) else rounded(value) for value in series.x],
         "y": [rounded(value) for value in series.y],
         "hovertext": [_hover(chart, series, point) for point in range(len(series.y))],
