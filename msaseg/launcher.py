@@ -1,4 +1,4 @@
-"""Hydra's launcher `gpus`: the runs of a sweep as processes, one at a time on each GPU."""
+"""Hydra's launcher `gpus`: the runs of a sweep as processes, each on a free GPU or on a share of the cores."""
 
 import os
 import sys
@@ -30,22 +30,25 @@ class GpuLauncher(Launcher):
     """Run each job of a sweep as a process of its own on a free GPU.
 
     The visible GPUs are those of CUDA_VISIBLE_DEVICES, or all; a job sees one of them. On a machine without
-    GPU one job runs at a time. A run whose record exists starts no process. A run that fails is reported when
+    GPU the jobs share the cores. A run whose record exists starts no process. A run that fails is reported when
     it does, the others go on, and the sweep fails at its end. The output of a run goes to `console.log` in
     its folder.
 
     Args:
         jobs_per_gpu: how many runs share a GPU (>= 1).
+        jobs_on_cpu: how many runs share a machine without GPU (>= 1); each computes with its part of the cores.
         train_module: the module that makes a run, as in `python -m`.
 
     Raises:
-        UserError: `jobs_per_gpu` is below 1.
+        UserError: one of these numbers is below 1.
     """
 
-    def __init__(self, jobs_per_gpu: int = 1, train_module: str = "msaseg.train") -> None:
-        if jobs_per_gpu < 1:
-            raise UserError(f"hydra.launcher.jobs_per_gpu={jobs_per_gpu}: must be 1 or more")
+    def __init__(self, jobs_per_gpu: int = 1, jobs_on_cpu: int = 2, train_module: str = "msaseg.train") -> None:
+        for key, number in (("jobs_per_gpu", jobs_per_gpu), ("jobs_on_cpu", jobs_on_cpu)):
+            if number < 1:
+                raise UserError(f"hydra.launcher.{key}={number}: must be 1 or more")
         self.jobs_per_gpu = jobs_per_gpu
+        self.jobs_on_cpu = jobs_on_cpu
         self.train_module = train_module
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -98,7 +101,7 @@ class GpuLauncher(Launcher):
             print(f"{finished} of {total} runs are finished already (rerun=true makes them again)", flush=True)
         if not waiting:
             return []
-        environments = slots(visible_gpus(), self.jobs_per_gpu)[: len(waiting)]
+        environments = slots(visible_gpus(), self.jobs_per_gpu, self.jobs_on_cpu)[: len(waiting)]
         with SweepProgress(total, finished) as progress:
             try:
                 return Slots(environments, progress.started, progress.ended).run(waiting)
@@ -107,14 +110,18 @@ class GpuLauncher(Launcher):
                 raise SystemExit(130) from None
 
 
-def slots(gpus: Sequence[Gpu], jobs_per_gpu: int) -> list[dict[str, str]]:
-    """Return the environment of each slot: its GPU, and its share of the cores if there are several slots."""
-    count = max(1, len(gpus) * jobs_per_gpu)
+def slots(gpus: Sequence[Gpu], jobs_per_gpu: int, jobs_on_cpu: int) -> list[dict[str, str]]:
+    """Return the environment of each slot: its GPU, and its share of the cores if there are several slots.
+
+    Two runs on a thread each get more done on two cores than one run on two threads: start, data and small
+    convolutions do not divide.
+    """
+    count = len(gpus) * jobs_per_gpu if gpus else jobs_on_cpu
     shared = {}
     if count > 1 and "OMP_NUM_THREADS" not in os.environ:
         shared = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count))}
     if not gpus:
-        return [shared]
+        return [dict(shared) for _ in range(jobs_on_cpu)]
     return [{"CUDA_VISIBLE_DEVICES": gpu.id, **shared} for _ in range(jobs_per_gpu) for gpu in gpus]
 
 

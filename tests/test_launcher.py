@@ -111,18 +111,25 @@ def test_arguments_without_multirun_flag_stay_as_they_are():
 
 
 def test_slots_on_two_gpus_with_two_jobs_each_are_four():
-    four = launcher.slots([Gpu("0", "L4"), Gpu("1", "L4")], jobs_per_gpu=2)
+    four = launcher.slots([Gpu("0", "L4"), Gpu("1", "L4")], jobs_per_gpu=2, jobs_on_cpu=1)
     assert [slot["CUDA_VISIBLE_DEVICES"] for slot in four] == ["0", "1", "0", "1"]
     assert all(int(slot.get("OMP_NUM_THREADS", 1)) >= 1 for slot in four)
 
 
-def test_machine_without_gpu_is_one_slot_that_keeps_its_environment():
-    assert launcher.slots([], jobs_per_gpu=1) == [{}]
+def test_machine_without_gpu_told_to_run_one_job_keeps_its_environment():
+    assert launcher.slots([], jobs_per_gpu=3, jobs_on_cpu=1) == [{}]
 
 
-def test_launcher_with_no_job_on_a_gpu_is_refused():
-    with pytest.raises(UserError, match="jobs_per_gpu=0"):
-        launcher.GpuLauncher(jobs_per_gpu=0)
+def test_jobs_on_a_machine_without_gpu_share_its_cores(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(launcher.os, "cpu_count", lambda: 8)
+    assert launcher.slots([], jobs_per_gpu=1, jobs_on_cpu=2) == [{"OMP_NUM_THREADS": "4"}] * 2
+
+
+@pytest.mark.parametrize("key", ["jobs_per_gpu", "jobs_on_cpu"])
+def test_launcher_with_no_job_at_a_time_is_refused(key):
+    with pytest.raises(UserError, match=f"{key}=0"):
+        launcher.GpuLauncher(**{key: 0})
 
 
 @pytest.mark.parametrize(

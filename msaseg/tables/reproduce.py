@@ -149,7 +149,8 @@ def _alike(run: Run, gpu_names: Sequence[str]) -> bool:
 
 
 def _slots(gpus: Sequence[Gpu]) -> int:
-    return max(1, len(gpus) * int(OmegaConf.load(CONF / "hydra" / "launcher" / "gpus.yaml").jobs_per_gpu))
+    launcher = OmegaConf.load(CONF / "hydra" / "launcher" / "gpus.yaml")
+    return len(gpus) * int(launcher.jobs_per_gpu) if gpus else int(launcher.jobs_on_cpu)
 
 
 def _duration(seconds: float) -> str:
