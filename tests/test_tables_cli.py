@@ -158,7 +158,9 @@ def run_of(hardware: dict[str, object], seconds: float) -> Run:
 
 def test_time_left_is_measured_on_like_hardware_or_estimated(suite):
     protocol = suite.plan.protocol("laptop")
-    here = {"kind": "cpu", "device": "x", "cores": os.cpu_count()}
+    cores = os.cpu_count()
+    here = {"kind": "cpu", "device": "x", "cores": cores, "threads": max(1, cores // 2)}
+    alone = here | {"threads": cores + 1}
     gpu = {"kind": "cuda", "device": "L4", "cores": 64}
 
     def told(*runs, table=TABLE, gpus=(), also=()):
@@ -166,13 +168,13 @@ def test_time_left_is_measured_on_like_hardware_or_estimated(suite):
 
     measured = told(run_of(here, 100), run_of(gpu, 7))
     assert "18 runs are missing" in measured
-    assert f"CPU, {os.cpu_count()} cores. About 30 min (measured here)" in measured
-    assert "About 1.5 h (estimated)" in told(run_of(gpu, 7))
+    assert f"CPU, {os.cpu_count()} cores. About 15 min (measured here)" in measured
+    assert "About 45 min (estimated)" in told(run_of(gpu, 7), run_of(alone, 100))
     two = [Gpu("0", "L4"), Gpu("1", "L4")]
     assert "2 x L4. About 63 s (measured here)" in told(run_of(gpu, 7), gpus=two)
-    assert "About 3 min (estimated)" in told(table=replace(TABLE, texts=True))
+    assert "About 2 min (estimated)" in told(table=replace(TABLE, texts=True))
     assert "36 runs are missing" in told(also=[Work(TABLE, 18, (run_of(here, 100),))])
-    assert "About 2.0 h (partly measured)" in told(also=[Work(TABLE, 18, (run_of(here, 100),))])
+    assert "About 60 min (partly measured)" in told(also=[Work(TABLE, 18, (run_of(here, 100),))])
 
 
 def test_run_that_two_tables_need_is_counted_once(suite):

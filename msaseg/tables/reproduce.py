@@ -145,7 +145,8 @@ def announcement(left: Sequence[Work], protocol: Protocol, gpus: Sequence[Gpu]) 
 def _alike(run: Run, gpu_names: Sequence[str]) -> bool:
     if gpu_names:
         return run.hardware.get("device") in gpu_names
-    return run.hardware.get("kind") == "cpu" and run.hardware.get("cores") == os.cpu_count()
+    threads = max(1, (os.cpu_count() or 1) // _slots([]))
+    return run.hardware.get("kind") == "cpu" and run.hardware.get("threads") == threads
 
 
 def _slots(gpus: Sequence[Gpu]) -> int:
