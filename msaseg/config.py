@@ -31,6 +31,10 @@ MACHINE_VALUES = (
 """Single values of the same kind below other keys."""
 
 
+NO_ARCHITECTURE = ("num_classes", "weights", "weights_dir")
+"""Keys of a net's configuration that do not change what it computes with, or only its last layer."""
+
+
 def plain(config: DictConfig) -> dict[str, Any]:
     """Return the configuration resolved, as plain containers."""
     container = OmegaConf.to_container(config, resolve=True)
@@ -66,6 +70,22 @@ def config_hash(config: DictConfig) -> str:
     """Return eight hexadecimal digits that name what a run computes; seeds of one run share them."""
     text = json.dumps(hashed_part(config), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def net_hash(net: dict[str, Any]) -> str:
+    """Return eight hexadecimal digits that name a net's architecture.
+
+    Args:
+        net: its resolved configuration, below `model.net`; class count and weights are left out.
+    """
+    text = json.dumps(_architecture(net), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _architecture(part: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if not isinstance(part, dict):
+        return part
+    return {key: _architecture(value) for key, value in part.items() if key not in NO_ARCHITECTURE}
 
 
 def compose_run(overrides: list[str]) -> DictConfig:

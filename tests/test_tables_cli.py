@@ -9,8 +9,8 @@ from msaseg.errors import UserError
 from msaseg.gpus import Gpu
 from msaseg.tables import reproduce as reproduction
 from msaseg.tables.__main__ import main
-from msaseg.tables.cells import Run
 from msaseg.tables.reproduce import Work, announcement, get_data, reproduce, work_left
+from msaseg.tables.runs import Run
 
 STAND_IN = """
 import sys

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msaseg.charts.chart import OURS, PAPER, Series
-from msaseg.tables.cells import MARKS, Cell, Group, Run
+from msaseg.tables.cells import MARKS, Cell, Group
+from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 
 Key = tuple[str, str]

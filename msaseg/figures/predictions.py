@@ -19,9 +19,10 @@ from msaseg.figures import frames
 from msaseg.figures.panels import Panel, coloured, sheet
 from msaseg.figures.planned import Drawing, Skipped
 from msaseg.module import SegmentationModule
-from msaseg.tables.cells import Run, group
+from msaseg.tables.cells import group
 from msaseg.tables.plan import Plan, Point
 from msaseg.tables.protocols import Protocol
+from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 
 SHOWN = 3  # frames, spread evenly over the test part

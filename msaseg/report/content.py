@@ -16,10 +16,11 @@ from msaseg.report.pictures import Drawn, Picture, drawn, of_protocols
 from msaseg.report.plots import Json, plot
 from msaseg.report.progress import Filled, State, states
 from msaseg.report.provenance import Origin, newest, origins, relative
-from msaseg.tables.cells import Group, Run
+from msaseg.tables.cells import Group
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import protocol_names
 from msaseg.tables.render import commands, groups_of, legend
+from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 
 FIGURES = {

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msaseg.report.provenance import on_hover
-from msaseg.tables.cells import MARKS, Cell, Run
+from msaseg.tables.cells import MARKS, Cell
 from msaseg.tables.layout import show_difference, show_paper
+from msaseg.tables.runs import Run
 
 
 @dataclass(frozen=True)

@@ -84,8 +84,7 @@ def _entries(table: Table, line: str, groups: Sequence[Group]) -> Iterator[Entry
         for number, (key, _, deviates) in enumerate(_across(table)):
             row, column = _cell(table, line, key)
             cell = group.cells[row, column]
-            runs = [run for run in group.runs if run.row == row]
-            yield ours(cell, protocol, column, runs, anchor(table, protocol, row), first=number == 0)
+            yield ours(cell, protocol, column, group.behind(row), anchor(table, protocol, row), first=number == 0)
             if deviates:
                 yield difference(cell, protocol)
 

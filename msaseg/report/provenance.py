@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msaseg.charts.part import origin
-from msaseg.tables.cells import Group, Run
+from msaseg.tables.cells import Group
+from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 
 
@@ -51,7 +52,7 @@ def origins(table: Table, groups: Iterable[Group], folder: Path) -> list[Origin]
     lines = []
     for group in groups:
         protocol, seen = group.protocol.name, set[str]()
-        for run in group.runs:
+        for run in (*group.runs, *group.speeds):
             lines.append(
                 Origin(
                     anchor="" if run.row in seen else anchor(table, protocol, run.row),

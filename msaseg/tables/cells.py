@@ -1,17 +1,14 @@
-"""From records on disk to the cells of a table: mean, spread, difference and marks."""
+"""From runs to the cells of a table: mean, spread, difference and marks."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
-from msaseg.errors import UserError
-from msaseg.records import RunRecord, record_path
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import Protocol
+from msaseg.tables.runs import Run, read_runs
 from msaseg.tables.spec import Table
+from msaseg.tables.speeds import SPEED, speed_runs
 
 MARKS = {
     "missing": ("missing", "no record of such a run"),
@@ -22,35 +19,6 @@ MARKS = {
     "fewer": ("n of m", "fewer seeds than the sweep asks for"),
 }
 """Mark to its sign in a table and its explanation."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a table shows of one record.
-
-    Args:
-        path: of the record.
-        row: that the run fills.
-        seed: of the run.
-        config_hash: of the configuration that it was made with.
-        values: column key to number or text; columns that the record has no finite number for are absent.
-        commit: of the code; None outside a checkout.
-        dirty: whether the code differed from that commit.
-        hardware: of the machine.
-        seconds: that it took.
-        finished: UTC time, ISO 8601.
-    """
-
-    path: Path
-    row: str
-    seed: int
-    config_hash: str
-    values: dict[str, float | str]
-    commit: str | None
-    dirty: bool
-    hardware: dict[str, Any]
-    seconds: float
-    finished: str
 
 
 @dataclass(frozen=True)
@@ -90,66 +58,18 @@ class Group:
         asked: the seeds that the sweep names.
         runs: that are shown.
         cells: by (row, column).
+        speeds: measurements of the rows' nets that are shown.
     """
 
     protocol: Protocol
     asked: tuple[int, ...]
     runs: tuple[Run, ...]
     cells: dict[tuple[str, str], Cell]
+    speeds: tuple[Run, ...] = ()
 
-
-def read_runs(root: Path, table: Table, protocol: str, current: Mapping[str, str], complaints: list[str]) -> list[Run]:
-    """Return the runs of a table's rows under a protocol.
-
-    A row's runs are the records filed under it, and those of its configuration that another table asked for
-    first: a run that two tables need is made once.
-
-    Args:
-        root: folder of the records.
-        table: whose rows and columns are read; records of rows that it does not have are passed over.
-        protocol: name of the protocol.
-        current: row to the config hash that composes today.
-        complaints: takes one line for each record that cannot be read.
-    """
-    runs = []
-    for row in table.rows:
-        own = sorted((root / table.id / protocol / row).glob("*.json"))
-        elsewhere = sorted(root.glob(f"*/{protocol}/*/seed*-{current[row]}.json"))
-        seeds = {path.name for path in own}
-        for path in [*own, *(path for path in elsewhere if path.name not in seeds)]:
-            try:
-                runs.append(_run(path, root, table, row))
-            except (UserError, OSError) as error:
-                complaints.append(str(error))
-    return runs
-
-
-def _run(path: Path, root: Path, table: Table, row: str) -> Run:
-    record = RunRecord.load(path)
-    key = (record.table, record.protocol, record.row, record.seed, record.config_hash)
-    if record_path(root, *key) != path:
-        raise UserError(f"{path}: the record is of {'/'.join(map(str, key))}; move it there or delete it")
-    try:
-        found = {column: record.value(column) for column in table.columns}
-        values = {key: x for key, x in found.items() if isinstance(x, str) or (x is not None and math.isfinite(x))}
-        return Run(
-            path=path,
-            row=row,
-            seed=record.seed,
-            config_hash=record.config_hash,
-            values={
-                name: x for name, x in values.items() if isinstance(x, str) or (x is not None and math.isfinite(x))
-            },
-            commit=record.code["commit"],
-            dirty=bool(record.code["dirty"]),
-            hardware=dict(record.hardware),
-            seconds=float(record.seconds["total"]),
-            finished=str(record.finished),
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path}: not a record ({type(error).__name__}: {error}); delete it and repeat the run"
-        ) from error
+    def behind(self, row: str) -> list[Run]:
+        """Return what the numbers of a row are from: its runs in the order of their seeds, then its measurements."""
+        return [run for run in (*self.runs, *self.speeds) if run.row == row]
 
 
 def group(table: Table, protocol: str, plan: Plan, complaints: list[str]) -> Group:
@@ -167,14 +87,19 @@ def group(table: Table, protocol: str, plan: Plan, complaints: list[str]) -> Gro
     asked = tuple(dict.fromkeys(point.seed for point in points))
     current = {point.row: point.config_hash for point in points}
     runs = read_runs(plan.records(protocol), table, protocol, current, complaints)
+    speeds = speed_runs(table, protocol, plan, complaints)
     shown: list[Run] = []
     cells: dict[tuple[str, str], Cell] = {}
     for row in table.rows:
         chosen = _chosen([run for run in runs if run.row == row], current[row])
         shown += chosen
         for column in table.columns:
-            cells[row, column] = _cell(table, row, column, chosen, current[row], len(asked))
-    return Group(plan.protocol(protocol), asked, tuple(shown), cells)
+            if column.startswith(SPEED):
+                measured = [run for run in speeds if run.row == row and column in run.values]
+                cells[row, column] = _cell(table, row, column, measured, 1)
+            else:
+                cells[row, column] = _cell(table, row, column, chosen, len(asked), current[row])
+    return Group(plan.protocol(protocol), asked, tuple(shown), cells, tuple(speeds))
 
 
 def _chosen(runs: list[Run], current: str) -> list[Run]:
@@ -185,7 +110,7 @@ def _chosen(runs: list[Run], current: str) -> list[Run]:
     return sorted((run for run in runs if run.config_hash == shown), key=lambda run: run.seed)
 
 
-def _cell(table: Table, row: str, column: str, runs: Sequence[Run], current: str, asked: int) -> Cell:
+def _cell(table: Table, row: str, column: str, runs: Sequence[Run], asked: int, current: str | None = None) -> Cell:
     paper = table.printed(row, column)
     mark = "undefined" if runs else "missing"
     runs = [run for run in runs if column in run.values]
@@ -195,7 +120,7 @@ def _cell(table: Table, row: str, column: str, runs: Sequence[Run], current: str
     texts = {str(run.values[column]) for run in runs} if not numbers else set[str]()
     mean, text = (fmean(numbers), None) if numbers else (None, " or ".join(sorted(texts)))
     holds = {
-        "stale": runs[0].config_hash != current,
+        "stale": current is not None and runs[0].config_hash != current,
         "dirty": any(run.dirty for run in runs),
         "outside": _outside(mean, paper, table.tolerance.get(column)) if numbers else paper not in (None, text),
         "fewer": len(runs) < asked,

@@ -14,9 +14,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from msaseg.config import CONF, config_hash, without
+from msaseg.config import CONF, config_hash, net_hash, plain, without
 from msaseg.errors import UserError
 from msaseg.records import find_record, records_root
+from msaseg.speeds import speeds_root
 from msaseg.tables.composed import ComposedCache
 from msaseg.tables.protocols import Protocol, about, compose_protocol
 from msaseg.tables.spec import Table
@@ -98,11 +99,26 @@ class Plan:
             for seed in (plan["seeds"] if seeds is None else seeds)
         ]
 
+    def nets(self, table: Table, protocol: str) -> dict[str, str]:
+        """Return row to `net_hash` of the net that it trains under a protocol.
+
+        Raises:
+            UserError: the experiment does not compose.
+        """
+        chosen = (f"protocol={protocol}",)
+        where = f"conf/experiment/{table.id}.yaml with {chosen[0]}"
+        key = f"nets {table.id} {chosen[0]}"
+        return dict(self.cache.get(key, lambda: _composed(where, lambda: _nets(table.id, chosen))))
+
     def missing(self, table: Table, protocol: str, seeds: Sequence[int] | None = None) -> list[Point]:
         """Return the runs of a table that have no record, under whichever table it may be filed."""
         root = self.records(protocol)
         points = self.points(table, protocol, seeds)
         return [point for point in points if find_record(root, protocol, point.seed, point.config_hash) is None]
+
+    def speeds(self, protocol: str) -> Path:
+        """Return the folder that holds the measured speeds shown under a protocol."""
+        return speeds_root(self.protocol(protocol).publish, self.outputs)
 
     def records(self, protocol: str) -> Path:
         """Return the folder that holds the records of a protocol."""
@@ -139,13 +155,23 @@ def _sweep(table: str, chosen: Sequence[str]) -> tuple[DictConfig, list[list[str
 
 def _rows(table: str, chosen: Sequence[str]) -> dict[str, Any]:
     """Return `rows`, a [row, config hash, overrides] each, and `seeds`."""
+    jobs, seeds, runs = _runs(table, chosen)
+    rows = [[str(run.row), config_hash(run), job] for run, job in zip(runs, jobs, strict=True)]
+    return {"rows": rows, "seeds": seeds}
+
+
+def _nets(table: str, chosen: Sequence[str]) -> dict[str, str]:
+    """Return row to `net_hash`."""
+    return {str(run.row): net_hash(plain(run.model.net)) for run in _runs(table, chosen)[2]}
+
+
+def _runs(table: str, chosen: Sequence[str]) -> tuple[list[list[str]], list[int], list[DictConfig]]:
+    """Return the overrides of each job without its seed, the seeds, and the jobs composed."""
     base, jobs, seeds = _sweep(table, chosen)
     shared = {
         f"{word.get_key_element()}={word.get_value_element_as_str()}" for word in _parse(_arguments(table, chosen))
     }
-    runs = [_compose_job(base, job, shared) for job in jobs]
-    rows = [[str(run.row), config_hash(run), job] for run, job in zip(runs, jobs, strict=True)]
-    return {"rows": rows, "seeds": seeds}
+    return jobs, seeds, [_compose_job(base, job, shared) for job in jobs]
 
 
 def _compose_job(base: DictConfig, job: Sequence[str], shared: Collection[str]) -> DictConfig:

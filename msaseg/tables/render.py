@@ -133,7 +133,16 @@ def _provenance(part: Group) -> str:
     hardware = ", ".join(sorted({_hardware(run.hardware) for run in part.runs}))
     hours = sum(run.seconds for run in part.runs) / 3600
     runs = f"{len(part.runs)} run{'s' if len(part.runs) > 1 else ''}"
-    return f"- `{part.protocol.name}`: {runs}, {hours:.1f} hours; {hardware}; commit {commits}."
+    return f"- `{part.protocol.name}`: {runs}, {hours:.1f} hours; {hardware}; commit {commits}.{_speeds(part)}"
+
+
+def _speeds(part: Group) -> str:
+    if not part.speeds:
+        return ""
+    hardware = ", ".join(sorted({_hardware(run.hardware) for run in part.speeds}))
+    commits = ", ".join(sorted({f"`{run.commit[:10]}`" for run in part.speeds if run.commit})) or "unknown"
+    number = f"{len(part.speeds)} measurement{'s' if len(part.speeds) > 1 else ''}"
+    return f" Speeds: {number}; {hardware}; commit {commits}."
 
 
 def _hardware(hardware: dict[str, object]) -> str:

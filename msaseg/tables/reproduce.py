@@ -16,7 +16,7 @@ from msaseg.config import CONF
 from msaseg.errors import UserError
 from msaseg.gpus import Gpu, visible_gpus
 from msaseg.records import results_root
-from msaseg.tables.cells import Group, Run, group
+from msaseg.tables.cells import Group, group
 from msaseg.tables.layout import layout
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import Protocol, machine_paths
@@ -28,6 +28,7 @@ from msaseg.tables.render import (
     render_all,
     write,
 )
+from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 
 TRAIN = "msaseg.train"

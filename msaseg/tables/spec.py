@@ -1,7 +1,7 @@
 """What a table is: its rows, the paper's numbers and their source, read from the experiment files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 from msaseg.config import CONF
 from msaseg.errors import UserError
 
-KEYS = {"id", "title", "source", "row_header", "columns", "tolerance", "rows", "transposed", "texts", "note"}
+KEYS = {"id", "title", "source", "row_header", "columns", "tolerance", "rows", "transposed", "texts", "note", "speed"}
+SPEED_KEYS = {"size", "precision", "mode", "form"}
 ROW_KEYS = {"label", "paper", "set"}
 
 
@@ -41,6 +42,8 @@ class Table:
         transposed: whether the rows are shown side by side and the columns one below the other.
         texts: whether cells hold texts such as "3×3", equal to the paper's or not, instead of numbers.
         note: what a reader must know to compare the numbers; "" for nothing.
+        speed: which measurements of `msaseg.benchmark` fill the columns `speed.DEVICE.NUMBER`: their `size` (height,
+            width), `precision`, `mode` and `form`; empty for none.
         columns: key of a record's number to its heading.
         tolerance: column key to the largest difference from the paper that goes unmarked.
         rows: row key to row, in the order shown.
@@ -56,6 +59,7 @@ class Table:
     transposed: bool = False
     texts: bool = False
     note: str = ""
+    speed: Mapping[str, object] = field(default_factory=dict)
 
     def printed(self, row: str, column: str) -> float | str | None:
         """Return what the paper prints in a cell."""
@@ -104,6 +108,8 @@ def _table(content: dict[Any, Any], stem: str) -> Table:
     rows = {str(key): _row(str(key), row, columns, texts) for key, row in _mapping(content, "rows").items()}
     tolerance = content.get("tolerance") or {}
     _known(tolerance, set(columns), "table.tolerance")
+    speed = content.get("speed") or {}
+    _known(speed, SPEED_KEYS, "table.speed")
     return Table(
         id=stem,
         title=_text(content, "title"),
@@ -115,6 +121,7 @@ def _table(content: dict[Any, Any], stem: str) -> Table:
         transposed=bool(content.get("transposed", False)),
         texts=texts,
         note=" ".join(str(content.get("note", "")).split()),
+        speed=speed,
     )
 
 

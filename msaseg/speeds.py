@@ -1,0 +1,142 @@
+"""One JSON file a measured net: written, read and named here only."""
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from msaseg.errors import UserError
+from msaseg.records import results_root, to_json
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class SpeedRecord:
+    """How fast one net was, in one run with others.
+
+    Args:
+        net: the entry of `nets`.
+        model: of `conf/model`.
+        form, mode, precision: that it ran in.
+        size: (height, width) of the image.
+        include: whether `copy` (from uint8 in the host's memory to the device, and to [0, 1]) and `argmax` were timed.
+        latency_ms: of batch 1: median, p5, p95, min, max over n calls.
+        fps: 1000 / median latency.
+        throughput: `batch` and `images_per_s` at the best batch, `by_batch`, and why it `stopped`.
+        peak_memory_mb: weights and the most that one forward holds, 1e6 bytes; None where it cannot be seen.
+        reference: the entry that `ratio` compares with.
+        ratio: how many times as fast as the reference, over turns: median, p5, p95, min, max, n; None if the
+            reference failed.
+        cost: `params`, `macs` (multiply-adds of one image) at `input_size`.
+        roofline: the device's peaks, the net's `macs` and `bytes`, `bound_ms`, `limited_by`, `times_bound`.
+        procedure: `warmup`, `repeats`, `calls`, the `order` of the turns, and what was fed.
+        config: `benchmark` and `net`, resolved, without machine paths.
+        config_hash: eight hexadecimal digits over `config`.
+        overrides: what was typed after `msaseg.benchmark`.
+        code, versions, hardware: as in a run's record.
+        seconds: wall time of the run's phases.
+        finished: UTC time, ISO 8601.
+        schema: version of this layout.
+    """
+
+    net: str
+    model: str
+    form: str
+    mode: str
+    precision: str
+    size: list[int]
+    include: dict[str, bool]
+    latency_ms: dict[str, float]
+    fps: float
+    throughput: dict[str, Any]
+    peak_memory_mb: float | None
+    reference: str
+    ratio: dict[str, float] | None
+    cost: dict[str, Any]
+    roofline: dict[str, Any]
+    procedure: dict[str, Any]
+    config: dict[str, Any]
+    config_hash: str
+    overrides: list[str]
+    code: dict[str, Any]
+    versions: dict[str, str]
+    hardware: dict[str, Any]
+    seconds: dict[str, float]
+    finished: str
+    schema: int = SCHEMA
+
+    def save(self, root: Path) -> Path:
+        """Write the record into a folder of `root` so that a reader sees all of it or nothing; return its path.
+
+        A net measured again in the same way on the same kind of machine replaces its record.
+        """
+        path = root / device_slug(self.hardware) / self.file_name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        part.write_text(to_json(asdict(self)), encoding="utf-8")
+        os.replace(part, path)
+        return path
+
+    @property
+    def file_name(self) -> str:
+        """What the record is called, in its device's folder."""
+        words = self.net.split(" ")
+        own = [word for word in words if not word.startswith(("form=", "mode=", "precision="))]
+        size = "x".join(map(str, self.size))
+        included = [name for name, timed in self.include.items() if timed]
+        parts = [slug(" ".join(own)), size, self.precision, self.mode, self.form, *included, self.config_hash]
+        return f"{'-'.join(parts)}.json"
+
+    @classmethod
+    def load(cls, path: Path) -> "SpeedRecord":
+        """Read a record.
+
+        Raises:
+            UserError: the file is not JSON, or lacks a field; the message names the file and the mend.
+        """
+        mend = f"restore it with `git checkout -- {path}` or delete it and measure again"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: not a readable record ({error}); {mend}") from error
+        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+            raise UserError(f"{path}: not a speed record of schema {SCHEMA}; {mend}")
+        names = {field.name for field in fields(cls)}
+        if names != set(content):
+            raise UserError(f"{path}: fields missing or unknown: {', '.join(sorted(names ^ set(content)))}; {mend}")
+        return cls(**content)
+
+
+def speeds_root(publish: bool, outputs: Path) -> Path:
+    """Return where the records of speeds lie: in the repository, or on this machine alone."""
+    return results_root(publish, outputs) / "speeds"
+
+
+def hash_of(config: dict[str, Any]) -> str:
+    """Return eight hexadecimal digits that name what was measured."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def device_slug(hardware: dict[str, Any]) -> str:
+    """Return a folder's name for a device; a CPU with another number of threads is another device.
+
+    >>> device_slug({"device": "AMD EPYC 7B13", "kind": "cpu", "threads": 1})
+    'amd-epyc-7b13-1-thread'
+    """
+    if hardware["kind"] != "cpu":
+        return slug(hardware["device"])
+    threads = hardware["threads"]
+    return slug(f"{hardware['device']} {threads} thread{'s' if threads > 1 else ''}")
+
+
+def slug(text: str) -> str:
+    """Return lower-case letters, digits and underscores, everything else as single hyphens.
+
+    >>> slug("msanet net/encoder=conv")
+    'msanet-net-encoder-conv'
+    """
+    return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-")

@@ -1,0 +1,130 @@
+"""Columns of measured speeds: the latest measurement of the net that a row trains."""
+
+from dataclasses import replace
+
+import pytest
+
+from msaseg.config import compose_run, net_hash, plain
+from msaseg.speeds import SpeedRecord
+from msaseg.tables.cells import group
+from msaseg.tables.render import render
+
+FPS = "speed.cpu.fps"
+
+
+@pytest.fixture(scope="module")
+def net():
+    """The net of Table 2's row pool5 under laptop, as `msaseg.benchmark` composes it: other classes and weights."""
+    words = [
+        "model=msanet",
+        "protocol=laptop",
+        "protocol.weights=none",
+        "protocol.num_classes=5",
+        "model.net.branches=1",
+    ]
+    return plain(compose_run(words).model.net)
+
+
+def measured(net, **changes):
+    record = SpeedRecord(
+        net="msanet",
+        model="msanet",
+        form="tuned",
+        mode="eager",
+        precision="fp32",
+        size=[512, 768],
+        include={"copy": False, "argmax": False},
+        latency_ms={"median": 40.0},
+        fps=25.0,
+        throughput={},
+        peak_memory_mb=None,
+        reference="msanet",
+        ratio={"median": 1.0},
+        cost={"params": 1, "macs": 2_000_000_000},
+        roofline={"times_bound": 3.0},
+        procedure={},
+        config={"net": net},
+        config_hash="00000000",
+        overrides=[],
+        code={"commit": "fedcba9876543210", "dirty": False},
+        versions={},
+        hardware={"device": "Some CPU", "kind": "cpu", "cores": 2, "threads": 2, "precision": "fp32"},
+        seconds={"total": 60.0},
+        finished="2026-01-02T00:00:00+00:00",
+    )
+    return replace(record, **changes)
+
+
+@pytest.fixture
+def table(suite):
+    speed = {"size": [512, 768], "precision": "fp32", "mode": "eager", "form": "tuned"}
+    return replace(suite.table, columns={**suite.table.columns, FPS: "fps"}, speed=speed)
+
+
+def filled(suite, table, *records):
+    for record in records:
+        record.save(suite.plan.speeds("laptop"))
+    complaints = []
+    found = group(table, "laptop", suite.plan, complaints)
+    assert complaints == []
+    return found
+
+
+def test_measurement_of_a_rows_net_fills_its_cell_and_no_other(suite, table, net):
+    found = filled(suite, table, measured(net))
+    assert found.cells["pool5", FPS].mean == 25.0
+    assert found.cells["pool5", FPS].marks == ()
+    assert found.cells["pool4", FPS].marks == ("missing",)
+    assert [run.row for run in found.behind("pool5")] == ["pool5"]
+
+
+def test_latest_of_two_measurements_counts(suite, table, net):
+    later = measured(net, fps=30.0, config_hash="11111111", finished="2026-02-01T00:00:00+00:00")
+    assert filled(suite, table, later, measured(net)).cells["pool5", FPS].mean == 30.0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"size": [360, 480]},
+        {"precision": "bf16"},
+        {"form": "naive"},
+        {"include": {"copy": True, "argmax": False}},
+        {"hardware": {"device": "H100", "kind": "cuda", "cores": 2, "threads": 2, "precision": "fp32"}},
+    ],
+)
+def test_measurement_under_other_conditions_fills_nothing(suite, table, net, changes):
+    assert filled(suite, table, measured(net, **changes)).cells["pool5", FPS].n == 0
+
+
+def test_measurement_of_another_architecture_fills_nothing(suite, table, net):
+    found = filled(suite, table, measured({**net, "width": net["width"] + 1}))
+    assert all(found.cells[row, FPS].n == 0 for row in table.rows)
+
+
+def test_measurement_from_changed_code_is_marked(suite, table, net):
+    dirty = measured(net, code={"commit": "0" * 40, "dirty": True})
+    assert filled(suite, table, dirty).cells["pool5", FPS].marks == ("dirty",)
+
+
+def test_rendered_table_names_device_and_commit_of_the_speeds(suite, table, net):
+    suite.add(suite.points("laptop", "pool5")[0], 40.0)
+    text = render(table, [filled(suite, table, measured(net))]).markdown
+    assert "25.00 (n=1)" in text
+    assert "Speeds: 1 measurement; Some CPU (2 cores, fp32); commit `fedcba9876`." in text
+
+
+def test_unreadable_measurement_is_named(suite, table):
+    file = suite.plan.speeds("laptop") / "some-cpu" / "broken.json"
+    file.parent.mkdir(parents=True)
+    file.write_text("{")
+    complaints = []
+    group(table, "laptop", suite.plan, complaints)
+    assert len(complaints) == 1
+    assert "broken.json" in complaints[0]
+
+
+def test_architecture_is_named_without_classes_and_weights(net):
+    other = {**net, "num_classes": 99, "encoder": {**net["encoder"], "weights": "imagenet"}}
+    assert net_hash(other) == net_hash(net)
+    assert net_hash({**net, "encoder": {**net["encoder"], "name": "another"}}) != net_hash(net)
