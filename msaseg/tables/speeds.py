@@ -28,9 +28,10 @@ def speed_runs(table: Table, protocol: str, plan: Plan, complaints: list[str]) -
     """
     if not any(column.startswith(SPEED) for column in table.columns):
         return []
-    rows = {digest: row for row, digest in plan.nets(table, protocol).items()}
+    records = list(_records(plan.speeds(protocol), complaints))
+    rows = {digest: row for row, digest in plan.nets(table, protocol).items()} if records else {}
     latest: dict[tuple[str, str], Run] = {}
-    for path, record in _records(plan.speeds(protocol), complaints):
+    for path, record in records:
         row = rows.get(net_hash(record.config["net"]))
         if row is None or not _as_asked(record, table):
             continue
