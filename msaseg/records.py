@@ -13,6 +13,9 @@ from msaseg.errors import UserError
 
 SCHEMA = 1
 
+NO_TABLE = "single"
+"""The `table` of a run outside any experiment (`conf/train.yaml`)."""
+
 PUBLISHED = ROOT / "experiments"
 README = ROOT / "README.md"
 """Where records and tables lie that belong to the repository."""
@@ -23,7 +26,7 @@ class RunRecord:
     """What a finished run did and measured. No record means that the run is not finished.
 
     Args:
-        table: id of the table that the run fills; "single" for a run outside any experiment.
+        table: id of the table that the run fills; `NO_TABLE` for a run outside any experiment.
         protocol: name of the protocol that it was trained and scored under.
         row: the table's row.
         seed: of initialisation, shuffling and augmentation.

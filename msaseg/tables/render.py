@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from msaseg.records import records_root
+from msaseg.records import NO_TABLE, records_root
 from msaseg.tables.cells import MARKS, Group, group
 from msaseg.tables.layout import layout, show_paper
 from msaseg.tables.plan import Plan
@@ -42,8 +42,8 @@ def groups_of(table: Table, plan: Plan, protocols: Sequence[str], complaints: li
 
 
 def published() -> list[str]:
-    """Return the names of the protocols that the repository has records of; `paper` if it has none yet."""
-    folders = {path.name for path in records_root(True, Path()).glob("*/*")}
+    """Return the names of the protocols that a table has records under; `paper` if there are none yet."""
+    folders = {path.name for path in records_root(True, Path()).glob("*/*") if path.parent.name != NO_TABLE}
     return [name for name in protocol_names() if name in folders] or [protocol_names()[0]]
 
 
