@@ -1,0 +1,1 @@
+"""Segment images and films with a checkpoint: `python -m msaseg.predict`."""

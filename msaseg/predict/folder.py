@@ -1,0 +1,76 @@
+"""Predict the images of a folder, or one image."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from msaseg.data.frames import Pixels
+from msaseg.errors import UserError
+from msaseg.predict.pictures import IMAGES, finished, read, save
+from msaseg.predict.pipeline import THREADS, Item, ahead, predict_all
+from msaseg.predict.predictor import Predictor
+
+
+def images(source: Path) -> list[Path]:
+    """Return the images of a folder by name, those of its folders not; or the one that `source` is.
+
+    Raises:
+        UserError: there is none, or two would be written to one name.
+    """
+    found = [path for path in (sorted(source.iterdir()) if source.is_dir() else [source]) if _is_image(path)]
+    if not found:
+        raise UserError(f"input={source}: no images here: their names end in {', '.join(IMAGES)}")
+    by_name: dict[str, Path] = {}
+    for path in found:
+        if path.stem in by_name:
+            raise UserError(f"{path}: {by_name[path.stem].name} would be written to the same names: rename one of them")
+        by_name[path.stem] = path
+    return found
+
+
+def unfinished(paths: Sequence[Path], output: Path) -> list[Path]:
+    """Return the images of which a file is missing in the output folder, or older than the image."""
+    return [path for path in paths if not finished(output, path)]
+
+
+def predict_images(
+    paths: Sequence[Path], output: Path, predictor: Predictor, batch: int, tell: Callable[[str | None], None]
+) -> Item | None:
+    """Predict images and write their files.
+
+    Args:
+        paths: of the images.
+        output: folder.
+        predictor: the net.
+        batch: images at once, at most.
+        tell: called after each image, with what is wrong with it or None.
+
+    Returns:
+        One of the items, or None if no image could be read.
+    """
+    last: Item | None = None
+
+    def readable() -> Iterator[Item]:
+        nonlocal last
+        for result in ahead(lambda path: _read(path, predictor), paths, THREADS, batch + THREADS):
+            try:
+                last = result.result()
+            except UserError as error:
+                tell(str(error))
+            else:
+                yield last
+
+    def write(item: Item, labels: Pixels) -> None:
+        save(output, item.name, item.image, labels)
+        tell(None)
+
+    predict_all(readable(), predictor, batch, write)
+    return last
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGES and path.is_file() and not path.name.startswith(".")
+
+
+def _read(path: Path, predictor: Predictor) -> Item:
+    image = read(path)
+    return Item(path.stem, image, predictor.prepare(path, image))

@@ -1,0 +1,104 @@
+"""From pixels to classes: the part of a prediction that runs on the device."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from msaseg.data.frames import Pixels, Size, resize_image
+from msaseg.errors import UserError
+from msaseg.restoring import Restored
+
+SMALLEST = 64
+"""Height and width from which every net works."""
+STRIP = 1 << 20
+"""Pixels whose logits are in memory at once: those of a photograph of 12 megapixels would fill 0.5 GB."""
+BENCH = 3.0
+"""Seconds of the bare network, at least."""
+
+
+class Predictor:
+    """Predict the class of each pixel at an image's own size.
+
+    Args:
+        restored: the net.
+        native: give it images at their own size instead of the size that it was trained on.
+    """
+
+    def __init__(self, restored: Restored, native: bool) -> None:
+        self.restored, self.native = restored, native
+        self.device = next(restored.net.parameters()).device
+
+    def prepare(self, path: Path, image: Pixels) -> Pixels:
+        """Bring an image to the size that the net sees.
+
+        Raises:
+            UserError: the image of this path is too small for the net.
+        """
+        if not self.native:
+            return resize_image(image, self.restored.size)
+        height, width = image.shape[:2]
+        if min(height, width) < SMALLEST:
+            raise UserError(f"{path}: {height}x{width} pixels: size=native needs {SMALLEST}x{SMALLEST} or more")
+        return image
+
+    @torch.inference_mode()
+    def logits(self, images: Sequence[Pixels]) -> Tensor:
+        """Return the logits (N, C, h, w) of prepared images of one size.
+
+        On a GPU this returns before they are computed.
+
+        Raises:
+            UserError: there is too little memory for them.
+        """
+        try:
+            return self.restored.logits(self._batch(images)).contiguous(memory_format=torch.channels_last)
+        except RuntimeError as error:  # torch has a kind of its own only for a GPU's memory
+            if "memory" not in str(error):
+                raise
+            height, width = images[0].shape[:2]
+            mend = "give a smaller batch=, or size=net"
+            raise UserError(f"{len(images)} images of {height}x{width} do not fit into memory: {mend}") from error
+
+    @torch.inference_mode()
+    def labels(self, logits: Tensor, size: Size) -> Pixels:
+        """Return the classes (H, W) at an image's own size, of its logits (C, h, w).
+
+        Bilinear like `F.interpolate`, but strip by strip. Adjacent channels make it several times as fast on a CPU.
+        """
+        height, width = size
+        maps = logits.permute(1, 2, 0).contiguous()  # (h, w, C)
+        rows = (torch.arange(height, device=maps.device) + 0.5) * (len(maps) / height) - 0.5
+        rows = rows.clamp(0, len(maps) - 1)
+        above = rows.long()
+        below, share = (above + 1).clamp(max=len(maps) - 1), (rows - above)[:, None, None]
+        strips = []
+        for strip in torch.split(torch.arange(height, device=maps.device), max(1, STRIP // width)):
+            narrow = torch.lerp(maps[above[strip]], maps[below[strip]], share[strip])[None].permute(0, 3, 1, 2)
+            wide = F.interpolate(narrow, (len(strip), width), mode="bilinear")
+            strips.append(wide.argmax(1)[0].to(torch.uint8))
+        return np.asarray(torch.cat(strips).cpu().numpy(), np.uint8)
+
+    def bare_rate(self, images: Sequence[Pixels]) -> float:
+        """Return how many images a second the net alone computes, again and again on one batch that is in place."""
+        batch = self._batch(images)
+        self._compute(batch)
+        count, started = 0, time.perf_counter()
+        while (seconds := time.perf_counter() - started) < BENCH:
+            self._compute(batch)
+            count += len(images)
+        return count / seconds
+
+    @torch.inference_mode()
+    def _compute(self, batch: Tensor) -> None:
+        self.restored.logits(batch)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def _batch(self, images: Sequence[Pixels]) -> Tensor:
+        stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # channels last, as it is decoded
+        return stacked.to(self.device)
