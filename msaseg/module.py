@@ -43,7 +43,7 @@ class AuxiliaryLoss(NamedTuple):
 
 
 class SegmentationModule(pl.LightningModule):
-    """Train a net by cross entropy on its logits and score it at the labels' own resolution.
+    """Train a net by cross entropy on its logits, or by another loss, and score it at the labels' own resolution.
 
     Args:
         name: of the net; the row of a run outside any table.
@@ -54,6 +54,7 @@ class SegmentationModule(pl.LightningModule):
         encoder_lr: of `net.encoder` if weights were loaded into it.
         schedule: partial, stepped after every batch; None keeps the rates.
         auxiliary: loss and weight of each auxiliary output that the net may have.
+        loss: of the logits, in training and in `val/loss`; None is `SegmentationLoss()`.
 
     Source: paper, section 3.2 (categorical cross entropy, Adam).
     """
@@ -68,6 +69,7 @@ class SegmentationModule(pl.LightningModule):
         encoder_lr: float,
         schedule: SchedulePartial | None = None,
         auxiliary: Mapping[str, AuxiliaryLoss] | None = None,
+        loss: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.name = name
@@ -76,7 +78,7 @@ class SegmentationModule(pl.LightningModule):
         self.optimizer = optimizer
         self.lr, self.encoder_lr = lr, encoder_lr
         self.schedule = schedule
-        self.loss = SegmentationLoss()
+        self.loss = SegmentationLoss() if loss is None else loss
         outputs = getattr(net, "auxiliaries", ())
         self.auxiliary = {key: value for key, value in (auxiliary or {}).items() if key in outputs}
         self.confusion = nn.ModuleDict(

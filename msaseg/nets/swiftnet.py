@@ -1,0 +1,132 @@
+"""SwiftNet with one image scale: ResNet-18, pyramid pooling, and three upsampling steps."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from msaseg.nets.blocks import crop_like, pad_to_stride
+from msaseg.nets.encoders import Encoder, ResNet18Encoder
+
+WIDTH = 128
+"""Channels of every map of the decoder."""
+
+GRIDS = (8, 4, 2)
+"""Rows of the pooling grids; as many columns as keep their cells square."""
+
+SPP_MOMENTUM = 0.005
+"""Of the batch norms of the pyramid pooling, whose grids have few positions."""
+
+
+def bn_relu_conv(in_channels: int, out_channels: int, kernel: int = 1, momentum: float = 0.1) -> nn.Sequential:
+    """Batch norm, ReLU, then a convolution with zero padding ("same") and without bias."""
+    return nn.Sequential(
+        nn.BatchNorm2d(in_channels, momentum=momentum),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=False),
+    )
+
+
+def check_resnet18(encoder: Encoder) -> None:
+    """Refuse an encoder without residual sums.
+
+    Raises:
+        ValueError: names the argument, what it may be and what it is.
+    """
+    if not isinstance(encoder, ResNet18Encoder):
+        raise ValueError(f"encoder must be a ResNet18Encoder, not a {type(encoder).__name__}")
+
+
+def residual_sums(encoder: ResNet18Encoder, images: Tensor) -> list[Tensor]:
+    """Return what layer1 to layer4 yield before their last ReLU.
+
+    Shape:
+        images: (N, 3, H, W), RGB in [0, 1].
+        returns: four maps, map i of (N, encoder.channels[i], H / s, W / s) with s = 4, 8, 16, 32, sizes rounded up.
+    """
+    maps = encoder.maxpool(encoder.bn1(encoder.conv1(encoder.normalise(images))))
+    sums = []
+    for layer in (encoder.layer1, encoder.layer2, encoder.layer3, encoder.layer4):
+        maps = F.relu(maps)  # also the stem's: ReLU may as well come after the max-pooling
+        *blocks, last = layer
+        for block in blocks:
+            maps = block(maps)
+        short = maps if last.downsample is None else last.downsample(maps)
+        maps = last.bn2(last.conv2(F.relu(last.bn1(last.conv1(maps))))) + short
+        sums.append(maps)
+    return sums
+
+
+def enlarge_and_add(coarse: Tensor, fine: Tensor) -> Tensor:
+    """Bring `coarse` to the size of `fine`, bilinearly, and add the two."""
+    return F.interpolate(coarse, fine.shape[-2:], mode="bilinear") + fine
+
+
+class SpatialPyramidPooling(nn.Module):
+    """Averages over three grids, enlarged and concatenated with the map itself.
+
+    Shape:
+        maps: (N, in_channels, h, w).
+        returns: (N, WIDTH, h, w).
+    """
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        width = WIDTH // len(GRIDS)
+        self.reduce = bn_relu_conv(in_channels, WIDTH, momentum=SPP_MOMENTUM)
+        self.levels = nn.ModuleList(bn_relu_conv(WIDTH, width, momentum=SPP_MOMENTUM) for _ in GRIDS)
+        self.mix = bn_relu_conv(WIDTH + len(GRIDS) * width, WIDTH, momentum=SPP_MOMENTUM)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Pool on grids of 8, 4 and 2 rows."""
+        maps = self.reduce(maps)
+        height, width = maps.shape[-2:]
+        found = [maps]
+        for rows, level in zip(GRIDS, self.levels, strict=True):
+            pooled = level(F.adaptive_avg_pool2d(maps, (rows, max(1, round(rows * width / height)))))
+            found.append(F.interpolate(pooled, (height, width), mode="bilinear"))
+        mixed: Tensor = self.mix(torch.cat(found, dim=1))
+        return mixed
+
+
+class SwiftNet(nn.Module):
+    """SwiftNet RN-18, single scale.
+
+    The skips are the residual sums before their ReLU, since each skip begins with a batch norm and a ReLU of its own.
+    The description gives the pyramid pooling's batch norms a momentum of 0.005; new layers are initialised as PyTorch
+    does, where it is silent.
+
+    Shape:
+        images: (N, 3, H, W), RGB in [0, 1], any H and W >= 64; padded to multiples of 32 inside.
+        returns: (N, num_classes, H, W) logits, computed at stride 4 and enlarged bilinearly.
+
+    Args:
+        num_classes: of the segmentation.
+        encoder: a `ResNet18Encoder`.
+
+    Raises:
+        ValueError: for another encoder.
+
+    Source: SwiftNet (Oršić et al. 2019) and its authors' code.
+    """
+
+    auxiliaries: tuple[str, ...] = ()
+
+    def __init__(self, num_classes: int, encoder: ResNet18Encoder) -> None:
+        super().__init__()
+        check_resnet18(encoder)
+        self.encoder = encoder
+        *skip_channels, deepest = encoder.channels
+        self.pooling = SpatialPyramidPooling(deepest)
+        self.skips = nn.ModuleList(bn_relu_conv(channels, WIDTH) for channels in skip_channels)
+        self.blends = nn.ModuleList(bn_relu_conv(WIDTH, WIDTH, kernel=3) for _ in skip_channels)
+        self.head = nn.Sequential(nn.BatchNorm2d(WIDTH), nn.ReLU(inplace=True), nn.Conv2d(WIDTH, num_classes, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pool the deepest map, then add the skips from coarse to fine."""
+        padded = pad_to_stride(images)
+        *sums, deepest = residual_sums(self.encoder, padded)
+        maps = self.pooling(deepest)
+        for skip, blend, fine in zip(self.skips[::-1], self.blends[::-1], sums[::-1], strict=True):
+            maps = blend(enlarge_and_add(maps, skip(fine)))
+        scores = self.head(maps)  # (N, num_classes, H/4, W/4)
+        return crop_like(F.interpolate(scores, padded.shape[-2:], mode="bilinear"), images)

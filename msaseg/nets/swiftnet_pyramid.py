@@ -1,0 +1,97 @@
+"""SwiftNet with three image scales: one ResNet-18 on each, convolutions shared, batch norms not."""
+
+import copy
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from msaseg.nets.blocks import crop_like, pad_to_stride
+from msaseg.nets.encoders import ResNet18Encoder
+from msaseg.nets.swiftnet import WIDTH, bn_relu_conv, check_resnet18, enlarge_and_add, residual_sums
+
+LEVELS = 3
+"""The image at full, half and quarter size."""
+
+
+class PyramidEncoder(nn.Module):
+    """ResNet-18 on the image and its smaller copies: the same convolutions, batch norms for each size.
+
+    The copies are bicubic. Each size starts with the batch norms that the weights have.
+
+    Shape:
+        images: (N, 3, H, W), RGB in [0, 1], H and W multiples of 4.
+        returns: for each level l = 0, 1, 2 the residual sums of layer1 to layer4 at strides 4 to 32 times 2^l,
+            sizes rounded up.
+
+    Args:
+        encoder: becomes level 0; the convolutions of the others are its own.
+    """
+
+    def __init__(self, encoder: ResNet18Encoder) -> None:
+        super().__init__()
+        self.weights_source = encoder.weights_source
+        shared = {id(module): module for module in encoder.modules() if isinstance(module, nn.Conv2d)}
+        copies = (copy.deepcopy(encoder, dict(shared)) for _ in range(LEVELS - 1))
+        self.levels = nn.ModuleList([encoder, *copies])
+
+    def forward(self, images: Tensor) -> list[list[Tensor]]:
+        """Run each level on its copy of the image."""
+        height, width = images.shape[-2:]
+        found = []
+        for number, level in enumerate(self.levels):
+            assert isinstance(level, ResNet18Encoder)
+            size = (height // 2**number, width // 2**number)
+            smaller = F.interpolate(images, size, mode="bicubic") if number else images
+            found.append(residual_sums(level, smaller))
+        return found
+
+
+class SwiftNetPyramid(nn.Module):
+    """SwiftNet RN-18, pyramid: maps of equal stride are summed over the scales, then blended from coarse to fine.
+
+    This is the variant of the authors' code, with shared 1x1 convolutions without batch norm, five blends from stride
+    128 to 4 and no pyramid pooling. The net of their 2019 paper was a little larger and cheaper.
+
+    Its authors train it with a boundary-aware focal loss of gamma 0.5, of whose weights by distance to a boundary we
+    know too little; here it trains by cross entropy.
+
+    The map at stride 128 of an input of up to 128x128 has one position: training then needs two images a batch or
+    more, for batch norm.
+
+    Shape:
+        images: (N, 3, H, W), RGB in [0, 1], any H and W >= 64; padded to multiples of 32 inside.
+        returns: (N, num_classes, H, W) logits, computed at stride 4 and enlarged bilinearly.
+
+    Args:
+        num_classes: of the segmentation.
+        encoder: a `ResNet18Encoder`.
+
+    Raises:
+        ValueError: for another encoder.
+
+    Source: SwiftNet (Oršić et al. 2019; Oršić and Šegvić 2020) and its authors' code.
+    """
+
+    auxiliaries: tuple[str, ...] = ()
+
+    def __init__(self, num_classes: int, encoder: ResNet18Encoder) -> None:
+        super().__init__()
+        check_resnet18(encoder)
+        self.encoder = PyramidEncoder(encoder)
+        self.projections = nn.ModuleList(nn.Conv2d(channels, WIDTH, 1, bias=False) for channels in encoder.channels)
+        self.strides = len(encoder.channels) + LEVELS - 1  # 4, 8, ... 128
+        self.blends = nn.ModuleList(bn_relu_conv(WIDTH, WIDTH, kernel=3) for _ in range(self.strides - 1))
+        self.head = nn.Sequential(nn.BatchNorm2d(WIDTH), nn.ReLU(inplace=True), nn.Conv2d(WIDTH, num_classes, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Sum the scales' maps stride by stride, then add them up from stride 128 to stride 4."""
+        padded = pad_to_stride(images)
+        by_stride: list[list[Tensor]] = [[] for _ in range(self.strides)]
+        for level, sums in enumerate(self.encoder(padded)):
+            for stage, (project, maps) in enumerate(zip(self.projections, sums, strict=True)):
+                by_stride[level + stage].append(project(maps))
+        *finer, maps = [sum(found[1:], found[0]) for found in by_stride]
+        for blend, fine in zip(self.blends, finer[::-1], strict=True):
+            maps = blend(enlarge_and_add(maps, fine))
+        scores = self.head(maps)  # (N, num_classes, H/4, W/4)
+        return crop_like(F.interpolate(scores, padded.shape[-2:], mode="bilinear"), images)

@@ -1,0 +1,70 @@
+"""SwiftNet, single scale and pyramid: the contract, their size, and what the scales share."""
+
+import pytest
+import torch
+from contract_net import NetContract, parameter_count
+
+from msaseg.nets.encoders import ConvEncoder, ResNet18Encoder
+from msaseg.nets.swiftnet import SwiftNet, residual_sums
+from msaseg.nets.swiftnet_pyramid import SwiftNetPyramid
+from msaseg.profile import cost
+
+
+class TestSwiftNet(NetContract):
+    def build(self, num_classes=12):
+        return SwiftNet(num_classes, ResNet18Encoder("none"))
+
+
+class TestSwiftNetPyramid(NetContract):
+    def build(self, num_classes=12):
+        return SwiftNetPyramid(num_classes, ResNet18Encoder("none"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "macs"),
+    [
+        (SwiftNet, 11.796e6, {(1024, 2048): 103.4e9, (768, 1024): 38.8e9, (512, 768): 19.4e9}),
+        (SwiftNetPyramid, 12.055e6, {(1024, 2048): 128.1e9, (768, 1024): 48.0e9, (512, 768): 24.0e9}),
+    ],
+)
+def test_swiftnet_with_19_classes_has_the_counted_parameters_and_macs(kind, params, macs):
+    """Counted on the authors' code, whose pyramid is a later one than that of their 2019 paper."""
+    with torch.device("meta"):
+        net = kind(19, ResNet18Encoder("none"))
+        counted = {size: cost(net, size)["macs"] for size in macs}
+    assert parameter_count(net) == pytest.approx(params, rel=0.02)
+    assert counted == pytest.approx(macs, rel=0.02)
+
+
+@pytest.mark.parametrize("kind", [SwiftNet, SwiftNetPyramid])
+def test_scores_are_made_at_stride_4(kind):
+    net = kind(12, ResNet18Encoder("none")).eval()
+    seen = []
+    net.head.register_forward_hook(lambda m, i, output: seen.append(tuple(output.shape)))
+    with torch.no_grad():
+        net(torch.rand(1, 3, 64, 96))
+    assert seen == [(1, 12, 16, 24)]
+
+
+def test_residual_sums_after_their_relu_are_the_encoders_maps():
+    torch.manual_seed(0)
+    encoder = ResNet18Encoder("none").eval()
+    images = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        for summed, maps in zip(residual_sums(encoder, images), encoder(images), strict=True):
+            assert summed.min() < 0
+            torch.testing.assert_close(summed.relu(), maps)
+
+
+def test_scales_share_convolutions_and_not_batch_norms():
+    first, second, third = SwiftNetPyramid(12, ResNet18Encoder("none")).encoder.levels
+    for other in (second, third):
+        assert other.conv1 is first.conv1
+        assert other.layer4[1].conv2 is first.layer4[1].conv2
+        assert other.bn1 is not first.bn1
+
+
+@pytest.mark.parametrize("kind", [SwiftNet, SwiftNetPyramid])
+def test_other_encoder_is_refused_by_name(kind):
+    with pytest.raises(ValueError, match="encoder must be a ResNet18Encoder, not a ConvEncoder"):
+        kind(12, ConvEncoder())
