@@ -29,7 +29,8 @@ class AttentionRefinement(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Convolve, then weigh each channel."""
         maps = self.conv(maps)
-        return maps * self.weigh(maps)
+        weighed: Tensor = maps * self.weigh(maps)
+        return weighed
 
 
 class ContextPath(nn.Module):
@@ -83,8 +84,9 @@ class FeatureFusion(nn.Module):
 
     def forward(self, spatial: Tensor, context: Tensor) -> Tensor:
         """Mix, weigh, add."""
-        mixed: Tensor = self.mix(torch.cat([spatial, context], dim=1))
-        return mixed + mixed * self.weigh(mixed)
+        mixed = self.mix(torch.cat([spatial, context], dim=1))
+        joined: Tensor = mixed + mixed * self.weigh(mixed)
+        return joined
 
 
 class BiSeNet(nn.Module):
