@@ -86,7 +86,7 @@ def test_list_names_every_figure_and_draws_none(suite, capsys):
     suite.add(suite.points("laptop", "pool0")[0], 70.0)
     assert command.main(["--list"]) == 0
     ids = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
-    assert ids[:3] == ["frame", "masks", "architecture-laptop"]
+    assert ids[:4] == ["frame", "masks", "architecture-paper", "architecture-laptop"]
     assert {"pooling_sweep-laptop", "accuracy_macs-laptop", "predictions-laptop-msanet"} <= set(ids)
     assert not (suite.published / "figures").exists()
 

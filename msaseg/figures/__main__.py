@@ -15,6 +15,9 @@ from msaseg.tables.protocols import machine_paths, protocol_names
 from msaseg.tables.render import published
 from msaseg.tables.spec import load_tables
 
+PAPERS = "paper"
+"""The paper's protocol, whose network is drawn also where nothing has run under it."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit status: 2 for a mistake of the user, 1 if a record cannot be read."""
@@ -31,8 +34,9 @@ def _run(args: argparse.Namespace) -> int:
         raise UserError(f"there is no protocol {args.protocol!r}: {suggestion(args.protocol, protocol_names())}")
     plan = Plan(machine_paths().outputs)
     protocols = [plan.protocol(name) for name in ([args.protocol] if args.protocol else published())]
+    nets = protocols if args.protocol else [plan.protocol(PAPERS), *(one for one in protocols if one.name != PAPERS)]
     complaints: list[str] = []
-    planned = catalogue(load_tables(), plan, protocols, complaints)
+    planned = catalogue(load_tables(), plan, protocols, nets, complaints)
     wanted = _wanted(planned, args.only)
     if args.list:
         for figure in wanted:
@@ -74,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m msaseg.figures", description="Draw the figures, from records or from the modules themselves."
     )
-    parser.add_argument("--protocol", help="figures of this one; default: all that are published and have records")
+    parser.add_argument(
+        "--protocol", help="figures of this one; default: all that have records, and the paper's network"
+    )
     parser.add_argument("--only", nargs="+", metavar="ID", help="these figures, by id or its beginning up to a dash")
     parser.add_argument("--list", action="store_true", help="say which figures there are, and draw none")
     return parser

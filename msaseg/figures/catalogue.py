@@ -20,7 +20,11 @@ ANSWERS = {"training_curves": "Fig. 4"}
 
 
 def catalogue(
-    tables: Mapping[str, Table], plan: Plan, protocols: Sequence[Protocol], complaints: list[str]
+    tables: Mapping[str, Table],
+    plan: Plan,
+    protocols: Sequence[Protocol],
+    nets: Sequence[Protocol],
+    complaints: list[str],
 ) -> list[Planned]:
     """Return the figures of these protocols, also those that cannot be drawn today.
 
@@ -28,6 +32,7 @@ def catalogue(
         tables: every table by its id.
         plan: of their runs.
         protocols: all published, or one that is not; Fig. 1 and 2 show a frame of the first one's source.
+        nets: protocols whose network is drawn.
         complaints: takes one line for each record that cannot be read.
     """
     first = protocols[0]
@@ -35,9 +40,10 @@ def catalogue(
         Planned("frame", "Fig. 1: a labelled frame", "Fig. 1", partial(frames.frame, first)),
         Planned("masks", "Fig. 2: the masks of its classes", "Fig. 2", partial(frames.masks, first)),
     ]
-    for protocol in protocols:
+    for protocol in nets:
         title = f"Fig. 3: MSANet, protocol {protocol.name}"
         planned.append(Planned(f"architecture-{protocol.name}", title, "Fig. 3", partial(_architecture, protocol)))
+    for protocol in protocols:
         for table in (tables[id] for id in PREDICTED if id in tables):
             for row, content in table.rows.items():
                 title = f"Fig. 5: predictions of {content.label}, protocol {protocol.name}"

@@ -145,7 +145,7 @@ def gather(
     filled: list[Filled] = [(table, groups_of(table, plan, shown, complaints)) for table in ordered]
     plotted = charts(ordered, plan, shown, [])  # it reads the same records: what it cannot read is told already
     pictures = drawn(folder / "figures", [chart.id for chart in plotted], complaints)
-    ours = of_protocols(pictures.pictures, shown, protocol_names())
+    ours = of_protocols(pictures.pictures, known, protocol_names())  # the network is drawn also where nothing has run
     plots = {chart.id: (chart, _plot(chart, filled, pictures)) for chart in plotted}
     parts = [
         _table_part(table, groups, [made for chart, made in plots.values() if chart.table == table.id], folder)
