@@ -1,0 +1,44 @@
+"""FCN-8s: the contract, its size, and bilinear beginnings."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from contract_net import NetContract, parameter_count
+
+from msaseg.nets.encoders import ConvEncoder, VGG16Encoder
+from msaseg.nets.fcn8s import FCN8s, bilinear_upsampling
+from msaseg.profile import cost
+
+
+class TestFCN8s(NetContract):
+    def build(self, num_classes=12):
+        return FCN8s(num_classes, ConvEncoder(), fc_channels=16)
+
+
+def test_fcn8s_has_the_counted_parameters_and_macs():
+    with torch.device("meta"):
+        net = FCN8s(12, VGG16Encoder("none"))
+        macs = {size: cost(net, size)["macs"] for size in ((224, 224), (352, 480), (512, 768))}
+    assert parameter_count(net) == pytest.approx(134.36e6, rel=1e-4)
+    assert macs == pytest.approx({(224, 224): 21.2e9, (352, 480): 71.5e9, (512, 768): 166.5e9}, rel=0.02)
+
+
+@pytest.mark.parametrize("factor", [2, 8])
+def test_upsampling_starts_as_a_bilinear_enlargement(factor):
+    maps = torch.rand(1, 3, 6, 7)
+    with torch.no_grad():
+        ours = bilinear_upsampling(3, factor)(maps)
+    expected = F.interpolate(maps, scale_factor=factor, mode="bilinear")
+    inner = slice(factor, -factor)  # at the border ours sees zeros
+    torch.testing.assert_close(ours[..., inner, inner], expected[..., inner, inner])
+
+
+def test_skips_scaled_by_zero_leave_only_the_coarsest_path():
+    torch.manual_seed(0)
+    net = FCN8s(3, ConvEncoder(), fc_channels=8, skip_scales=(0, 0)).eval()
+    for layer in (net.score_pool3, net.score_pool4):
+        torch.nn.init.zeros_(layer.bias)
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        scores = net.score(net.drop(net.conv7(net.drop(net.conv6(net.encoder(images)[3])))))
+        torch.testing.assert_close(net(images), net.up_last(net.up_sum(net.up_score(scores))))
