@@ -47,7 +47,8 @@ class MeanField(nn.Module):
         likely = scores.sigmoid().reshape(-1, 1, height, width)
         around = F.conv2d(F.conv2d(likely, self.column, padding=(REACH, 0)), self.row, padding=(0, REACH))
         costs = self.contexts(around.reshape(scores.shape)).reshape(-1, labels, self.mixtures, height, width)
-        return F.logsigmoid(scores) - costs.amin(dim=2)
+        logits: Tensor = F.logsigmoid(scores) - costs.amin(dim=2)
+        return logits
 
 
 class DeepParsingNetwork(nn.Module):
