@@ -126,6 +126,7 @@ class ENet(nn.Module):
     """
 
     auxiliaries: tuple[str, ...] = ()
+    padded_to = STRIDE
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()

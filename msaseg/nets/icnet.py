@@ -110,6 +110,7 @@ class ICNet(nn.Module):
     """
 
     auxiliaries: tuple[str, ...] = ("fusion16", "fusion8")
+    padded_to = 1  # sizes are rounded up instead
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()

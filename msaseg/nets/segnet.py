@@ -65,6 +65,7 @@ class SegNet(nn.Module):
     """
 
     auxiliaries: tuple[str, ...] = ()
+    padded_to = 1  # sizes are rounded up instead
 
     def __init__(self, num_classes: int, encoder: Encoder) -> None:
         super().__init__()

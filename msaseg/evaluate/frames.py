@@ -1,0 +1,110 @@
+"""The frames that a checkpoint is scored on, and whether it was trained on them."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig
+
+from msaseg.config import compose_run, loader_workers
+from msaseg.data.datamodule import CamVidDataModule
+from msaseg.errors import UserError
+from msaseg.restoring import Restored, construct
+from msaseg.running import build
+
+DATA = "msaseg.data"
+
+
+class Asked(NamedTuple):
+    """What is scored.
+
+    Args:
+        protocol: its name.
+        data: its frames, opened.
+        names: those of the part.
+        trained: how many of them the checkpoint was trained on.
+    """
+
+    protocol: str
+    data: CamVidDataModule
+    names: tuple[str, ...]
+    trained: int
+
+
+def asked(restored: Restored, protocol: str | None, part: str, overrides: Sequence[str]) -> Asked:
+    """Open the frames of a protocol, or of the checkpoint's own configuration.
+
+    Args:
+        restored: the checkpoint.
+        protocol: a file of `conf/protocol`; None: as the checkpoint was trained.
+        part: "test" or "val".
+        overrides: further words of `msaseg.train`, e.g. `paths.data=/path`; without a protocol those of `paths` only.
+
+    Raises:
+        UserError: the data cannot be had, or the part is empty.
+    """
+    if protocol is None:
+        for word in overrides:
+            if not word.startswith("paths."):
+                raise UserError(f"{word}: it changes a protocol: add protocol=NAME ({restored.protocol} trained this)")
+        config = compose_run(list(overrides))
+        data = _own_data(restored, config)
+    else:
+        config = compose_run([f"protocol={protocol}", "protocol.weights=none", *overrides])
+        data = build(config, "data")
+    data.setup()
+    names: tuple[str, ...] = getattr(data.splits, part)
+    name = protocol or restored.protocol
+    if not names:
+        other = "test" if part == "val" else "val"
+        raise UserError(f"part={part}: protocol {name} has no such frames: write part={other}")
+    return Asked(name, data, names, len(_trained_on(restored, data, config).intersection(names)))
+
+
+def warning(restored: Restored, asked: Asked) -> str | None:
+    """Return one line if the scores do not mean what the checkpoint's own protocol would make of them, else None."""
+    classes, height, width = asked.data.class_names, *asked.data.source.size
+    said = []
+    if (restored.protocol, restored.size, restored.classes) != (asked.protocol, (height, width), classes):
+        own = f"{restored.protocol} ({restored.size[0]}x{restored.size[1]}, {len(restored.classes)} classes)"
+        said.append(f"trained under {own}, scored under {asked.protocol} ({height}x{width}, {len(classes)} classes)")
+    if asked.trained:
+        said.append(f"leak! {asked.trained} of the {len(asked.names)} frames scored trained this net")
+    unknown = classes[len(restored.classes) :]
+    if unknown:
+        said.append(f"the net does not know {', '.join(unknown)}")
+    return "; ".join(said) or None
+
+
+def _own_data(restored: Restored, config: DictConfig) -> CamVidDataModule:
+    filled = _filled(restored.config["data"], config) | {"num_workers": loader_workers()}
+    try:
+        data = construct(filled, DATA)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{restored.path}: its data cannot be built ({error}): name one with protocol=NAME") from error
+    assert isinstance(data, CamVidDataModule)
+    return data
+
+
+def _filled(part: dict[str, Any], config: DictConfig) -> dict[str, Any]:
+    """Return a checkpoint's configuration with this machine's paths."""
+    paths = {f"<paths.{key}>": config.paths[key] for key in config.paths}
+    return {
+        key: _filled(value, config)
+        if isinstance(value, dict)
+        else paths.get(value, value)
+        if isinstance(value, str)
+        else value
+        for key, value in part.items()
+    }
+
+
+def _trained_on(restored: Restored, data: CamVidDataModule, config: DictConfig) -> set[str]:
+    """Return the ids of the frames that trained the checkpoint, as the source of `data` names them."""
+    own = _filled(restored.config["data"], config)
+    if "cache_dir" in own["source"]:
+        own["source"]["cache_dir"] = None  # the names are enough
+    source: Any = construct(own["source"], DATA)
+    split: Any = construct(own["split"], DATA)
+    if type(source) is not type(data.source):
+        return set()
+    return set(split(source.open().names).train)

@@ -1,0 +1,43 @@
+"""Every score of a checkpoint over some frames."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+
+from msaseg.data.dataset import Batch
+from msaseg.evaluate.augmentation import class_scores
+from msaseg.evaluate.boundary import BoundaryScore
+from msaseg.metrics import confusion_matrix, scores
+from msaseg.restoring import Restored
+
+
+def score(restored: Restored, batches: Iterable[Batch], classes: tuple[str, ...], tta: str) -> dict[str, Any]:
+    """Predict and score, in float32, at the labels' own size.
+
+    A net with more classes than are scored (void) chooses among those that are.
+
+    Args:
+        restored: the net.
+        batches: images at the input size, labels at their own.
+        classes: those that are scored.
+        tta: test-time augmentation, a key of `augmentation.VIEWS`.
+
+    Returns:
+        The scores of `msaseg.metrics.scores` and of `BoundaryScore`, and the `confusion` matrix.
+    """
+    device = next(restored.net.parameters()).device
+    matrix = confusion_matrix(len(classes)).to(device)
+    outlines = BoundaryScore(classes)
+    with torch.inference_mode():
+        for batch in batches:
+            labels = batch["label"]
+            height, width = labels.shape[-2:]
+            maps = class_scores(restored.logits, batch["image"].to(device), (height, width), tta)
+            predicted = maps[:, : len(classes)].argmax(1)
+            matrix.update(predicted, labels.to(device).long())
+            for each, truth in zip(predicted.cpu().numpy().astype(np.uint8), labels.numpy(), strict=True):
+                outlines.update(each, truth)
+    confusion = matrix.compute().cpu()
+    return {**scores(confusion, classes), **outlines.compute(), "confusion": confusion.tolist()}

@@ -1,0 +1,1 @@
+"""A checkpoint as a program that needs no msaseg: `python -m msaseg.export`."""

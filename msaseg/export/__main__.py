@@ -1,0 +1,103 @@
+"""Export a checkpoint: `python -m msaseg.export checkpoint=FILE output=FILE [format=onnx] [processing=inside] ...`."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msaseg.data.frames import Pixels
+from msaseg.errors import UserError
+from msaseg.export.formats import FORMATS, Format
+from msaseg.export.metadata import metadata
+from msaseg.export.parity import AGREEMENT, DIFFERENCE, Parity, compare, frames
+from msaseg.export.program import program
+from msaseg.keywords import parse
+from msaseg.restoring import Restored, restore
+
+COMMAND = "python -m msaseg.export"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Write a checkpoint as a program that runs without msaseg, for any number of images of any size.
+
+    The file is opened again and compared with PyTorch, on the CPU; one that differs is not kept (status 1).
+    """
+
+    checkpoint: Annotated[Path, "weights.ckpt that a run left"]
+    output: Annotated[Path, "file: NAME.onnx, NAME.pt (torchscript) or NAME.pt2"]
+    format: Annotated[Literal["onnx", "torchscript", "pt2"], "of the file"] = "onnx"
+    processing: Annotated[
+        Literal["inside", "outside"], "inside: uint8 to classes and logits; outside: [0, 1] to logits"
+    ] = "inside"
+    frames: Annotated[Path | None, "folder of images to compare on; default: drawn scenes"] = None
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run the command line; return its exit status: 1 if the file differs, 2 for a mistake of the user."""
+    try:
+        return export(parse(sys.argv[1:] if words is None else words, Options, COMMAND))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def export(options: Options) -> int:
+    """Write, open, compare, and keep the file if it computes the same.
+
+    Returns:
+        0, or 1 if it does not.
+
+    Raises:
+        UserError: the checkpoint, the frames, the format or the output cannot be used.
+    """
+    chosen = FORMATS[options.format]
+    chosen.check()
+    output, inside = options.output, options.processing == "inside"
+    if output.suffix != chosen.suffix:
+        raise UserError(f"output={output}: a file of format={options.format} ends in {chosen.suffix}")
+    if not output.parent.is_dir():
+        raise UserError(f"output={output}: no such folder: make it first")
+    restored = restore(options.checkpoint)
+    images = frames(options.frames, restored.size)
+    part = output.with_name(f".{output.stem}.{os.getpid()}.part{chosen.suffix}")
+    try:
+        parity = _written(chosen, part, restored, inside, images)
+        print(
+            f"{parity.pixels} pixels of {len(images)} {'frames' if options.frames else 'drawn scenes'}: "
+            f"largest difference of logits {parity.difference:.2g} (largest logit {parity.largest:.3g}), "
+            f"{100 * parity.agreement:.4f} % of the labels agree"
+        )
+        if not parity.holds:
+            limits = f"at least {100 * AGREEMENT} % and at most {DIFFERENCE:g} of the largest logit"
+            print(f"error: {output}: not kept: it does not compute what PyTorch does ({limits})", file=sys.stderr)
+            return 1
+        os.replace(part, output)
+    except OSError as error:
+        raise UserError(f"output={output}: cannot be written ({error}): give another file") from error
+    finally:
+        part.unlink(missing_ok=True)
+    print(output)
+    return 0
+
+
+def _written(chosen: Format, part: Path, restored: Restored, inside: bool, images: list[Pixels]) -> Parity:
+    """Write and open a file and compare it with the net.
+
+    Raises:
+        UserError: the format cannot hold the net, or what runs the format cannot run it.
+        OSError: the file cannot be written.
+    """
+    try:
+        chosen.write(program(restored, inside), part, metadata(restored, inside))
+        return compare(chosen.open(part), restored, images, inside)
+    except OSError:
+        raise
+    except Exception as error:  # recorders and runtimes raise whatever they like
+        reason = (" ".join(str(error).split()) or type(error).__name__)[:160]
+        raise UserError(f"{chosen.name} cannot hold a {restored.name} ({reason}): write another format") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

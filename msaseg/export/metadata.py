@@ -1,0 +1,40 @@
+"""What an exported file says of itself."""
+
+import json
+from typing import Any
+
+from msaseg.data.camvid import PALETTE
+from msaseg.export.program import LARGEST, SMALLEST
+from msaseg.provenance import code_state
+from msaseg.restoring import Restored
+
+KEY = "msaseg.json"
+"""Name of the metadata among the extra files of TorchScript and PT2; ONNX has one property an entry."""
+
+
+def metadata(restored: Restored, inside: bool) -> dict[str, Any]:
+    """Return classes, colours, normalisation and origin of an exported program, as JSON values."""
+    mean, std = restored.mean_std
+    sides = f"N any, H and W from {SMALLEST} to {LARGEST}"
+    images = "uint8 RGB 0 to 255" if inside else "float32 RGB 0 to 1"
+    labels = "labels (N, H, W) uint8, indices of classes; " if inside else ""
+    return {
+        "net": restored.name,
+        "input": f"images (N, 3, H, W), {images}; {sides}",
+        "output": f"{labels}logits (N, {len(restored.classes)}, H, W) float32",
+        "normalisation": "inside the graph: ((0 to 1) - mean) / std",
+        "mean": mean,
+        "std": std,
+        "classes": list(restored.classes),
+        "palette": PALETTE[: len(restored.classes)].tolist(),
+        "trained_size": list(restored.size),
+        "protocol": restored.protocol,
+        "config_hash": restored.config_hash,
+        "checkpoint": restored.digest,
+        **code_state(),
+    }
+
+
+def as_text(facts: dict[str, Any]) -> dict[str, str]:
+    """Return the metadata with each value that is no text as JSON."""
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}

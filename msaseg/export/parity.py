@@ -1,0 +1,97 @@
+"""Does an exported file compute what the net computes?"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from msaseg.data.frames import Pixels, Size, resize_image
+from msaseg.data.scene import draw
+from msaseg.errors import UserError
+from msaseg.export.formats import Run
+from msaseg.export.program import SMALLEST
+from msaseg.predict.pictures import IMAGES, read
+from msaseg.restoring import Restored
+
+AGREEMENT = 0.9999
+"""Share of the pixels that must get the same class."""
+DIFFERENCE = 1e-3
+"""Largest difference of two logits that is allowed, as a share of the largest logit."""
+FRAMES = 4
+"""Images that are compared, each at two sizes."""
+
+
+class Parity(NamedTuple):
+    """How a file compares with the net.
+
+    Args:
+        difference: largest absolute difference of two logits.
+        largest: largest absolute logit.
+        agreement: share of the pixels with the same class.
+        pixels: that were compared.
+    """
+
+    difference: float
+    largest: float
+    agreement: float
+    pixels: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the file may be kept."""
+        return self.agreement >= AGREEMENT and self.difference <= DIFFERENCE * max(1.0, self.largest)
+
+
+def frames(folder: Path | None, size: Size) -> list[Pixels]:
+    """Return images to compare on: evenly spread ones of a folder, or drawn street scenes.
+
+    Raises:
+        UserError: the folder has no images, or one cannot be decoded.
+    """
+    if folder is None:
+        full = (2 * size[0] + 1, 2 * size[1] + 3)  # odd: no multiple of any stride
+        return [draw(np.random.default_rng(seed), full)[0] for seed in range(FRAMES)]
+    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGES)
+    if not found:
+        raise UserError(f"frames={folder}: no images here: give a folder, or leave it away for drawn scenes")
+    return [read(found[place * len(found) // FRAMES]) for place in range(min(FRAMES, len(found)))]
+
+
+def compare(run: Run, restored: Restored, images: list[Pixels], inside: bool) -> Parity:
+    """Compare an opened file with the net.
+
+    Args:
+        run: the file.
+        restored: the net.
+        images: each is compared at the net's training size and at its own; the first two in one batch, too.
+        inside: whether the file takes uint8 and chooses the classes itself.
+    """
+    difference = largest = 0.0
+    same = pixels = 0
+    for batch in _batches(images, restored.size):
+        outputs = run(batch if inside else batch.float() / 255)
+        with torch.inference_mode():
+            expected = restored.logits(batch)
+        labels = outputs[0].long() if inside else outputs[0].argmax(1)
+        difference = max(difference, (outputs[-1] - expected).abs().max().item())
+        largest = max(largest, expected.abs().max().item())
+        same += int((labels == expected.argmax(1)).sum())
+        pixels += labels.numel()
+    return Parity(difference, largest, same / pixels, pixels)
+
+
+def _batches(images: list[Pixels], size: Size) -> Iterator[Tensor]:
+    small = tuple(max(side, SMALLEST) for side in size)
+    resized = [resize_image(image, (small[0], small[1])) for image in images]
+    yield _stack(resized[:2])
+    for group in (resized, images):
+        for image in group:
+            if min(image.shape[:2]) >= SMALLEST:
+                yield _stack([image])
+
+
+def _stack(images: list[Pixels]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2)))
