@@ -1,0 +1,69 @@
+"""The speed of nets, all in one run, in turns: `python -m msaseg.benchmark [nets=..] [size=..] [mode=..] [-m]`."""
+
+import os
+import re
+import sys
+
+import hydra
+from hydra import compose, initialize_config_dir
+from hydra.errors import ConfigCompositionException
+from omegaconf import DictConfig, OmegaConf
+
+from msaseg.config import CONF
+from msaseg.errors import UserError
+from msaseg.launcher import reorder_flags
+from msaseg.mistakes import explain, suggestion
+
+
+def main() -> None:
+    """Run the command line.
+
+    The runs of `-m` follow each other in this process; one with a mistake or a failed net is told, the others go on.
+
+    Raises:
+        SystemExit: with status 1 if a net failed, 2 after a mistake of the user.
+    """
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach `told` instead of Hydra's printer
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler that sees the memory would write to the terminal
+    sys.argv[1:] = reorder_flags(sys.argv[1:])
+    statuses: list[int] = []
+
+    def run(config: DictConfig) -> None:
+        try:
+            OmegaConf.set_readonly(config, True)
+            from msaseg.benchmark.measuring import measure  # torch loads only when there is something to do
+
+            statuses.append(measure(config))
+        except UserError as error:
+            statuses.append(told(error))
+
+    try:
+        hydra.main(config_path=str(CONF), config_name="benchmark", version_base="1.3")(run)()
+    except Exception as error:
+        statuses.append(told(error))
+    sys.exit(max(statuses, default=0))
+
+
+def told(error: Exception) -> int:
+    """Print a mistake of the user as one line and return its status; raise any other error again."""
+    message = unknown_key(error) or explain(error, [])
+    if message is None:
+        raise error
+    print(f"error: {message}", file=sys.stderr)
+    return 2
+
+
+def unknown_key(error: BaseException | None) -> str | None:
+    """Return one line if the error is about a key that the benchmark does not have."""
+    while error is not None and not isinstance(error, UserError):
+        found = re.search(r"Could not override '([^']+)'", str(error))
+        if isinstance(error, ConfigCompositionException) and found:
+            with initialize_config_dir(str(CONF), version_base="1.3"):
+                known = [str(key) for key in compose("benchmark")]
+            return f"there is no key {found[1]}: {suggestion(found[1], known)}"
+        error = error.__cause__ or error.__context__
+    return None
+
+
+if __name__ == "__main__":
+    main()

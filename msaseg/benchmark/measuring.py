@@ -1,0 +1,169 @@
+"""One run: build all nets, time them in turns, write a record each, print the table."""
+
+import logging
+import re
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig
+
+from msaseg.benchmark import table
+from msaseg.benchmark.filing import Results, records
+from msaseg.benchmark.memory import memory_limit, peak_bytes, release
+from msaseg.benchmark.modes import check_packages
+from msaseg.benchmark.precision import TYPES, products_in
+from msaseg.benchmark.roofline import Peaks, higher, measure_peaks
+from msaseg.benchmark.session import Conditions, make_step, prepare
+from msaseg.benchmark.throughput import ENDS, find_best_batches
+from msaseg.benchmark.timing import Procedure, Step, Stopwatch, stopwatch, take_turns
+from msaseg.benchmark.variants import CHOICES, Variant, build, parse
+from msaseg.errors import UserError
+from msaseg.mistakes import suggestion
+from msaseg.restoring import choose_device
+from msaseg.speeds import speeds_root
+
+log = logging.getLogger(__name__)
+
+SMALLEST = 64
+"""Height and width that every net takes."""
+POSITIVE = ("repeats", "calls", "most_images")
+
+
+def measure(config: DictConfig) -> int:
+    """Make one run of a composed configuration.
+
+    Returns:
+        0, or 1 if a net failed.
+
+    Raises:
+        UserError: a mistake in the configuration, before anything is measured.
+    """
+    conditions, procedure = read(config)
+    variants = parse(config.nets, {key: config[key] for key in CHOICES})
+    labels = [variant.label for variant in variants]
+    reference = " ".join(str(config.reference or labels[0]).split())
+    if reference not in labels:
+        raise UserError(f"reference={reference} is not an entry of nets: {suggestion(reference, labels)}")
+    for variant in variants:
+        check_packages(variant.mode)
+    torch.backends.cudnn.benchmark = True  # sizes are fixed: let cuDNN choose by trying, for every net alike
+    with memory_limit(conditions.device):
+        results = _measure(variants, config.seed, conditions, procedure, config.most_images)
+    found = list(records(config, reference, conditions, results))
+    root = speeds_root(config.publish, Path(config.paths.outputs))
+    paths = [record.save(root) for record in found]
+    if found:
+        log.info("\n%s\n\n%s\n", table.conditions(found[0]), table.table(found))
+        log.info("%d records in %s", len(paths), paths[0].parent)
+    if results.failed:
+        names = ", ".join(results.failed)
+        print(f"error: {len(results.failed)} of {len(variants)} nets failed: {names}", file=sys.stderr)
+    return int(bool(results.failed))
+
+
+def read(config: DictConfig) -> tuple[Conditions, Procedure]:
+    """Return the conditions and the procedure of a run.
+
+    Raises:
+        UserError: a value that cannot be meant.
+    """
+    match = re.fullmatch(r"(\d+)x(\d+)", str(config.size))
+    size = (int(match[1]), int(match[2])) if match else (0, 0)
+    if min(size) < SMALLEST:
+        raise UserError(f"size={config.size}: write HEIGHTxWIDTH, {SMALLEST} or more each, like 360x480")
+    for key in (*POSITIVE, "warmup"):
+        least = 1 if key in POSITIVE else 0
+        if not isinstance(config[key], int) or config[key] < least:
+            raise UserError(f"{key}={config[key]}: write a whole number, {least} or more")
+    if config.device not in ("auto", "cpu", "cuda"):
+        raise UserError(f"device={config.device}: {suggestion(str(config.device), ('auto', 'cpu', 'cuda'))}")
+    for key in ("copy", "argmax"):
+        if not isinstance(config.include[key], bool):
+            raise UserError(f"include.{key}={config.include[key]}: write true or false")
+    conditions = Conditions(size, choose_device(config.device), config.include["copy"], config.include["argmax"])
+    return conditions, Procedure(config.warmup, config.repeats, config.calls)
+
+
+def _measure(variants: list[Variant], seed: int, conditions: Conditions, procedure: Procedure, most: int) -> Results:
+    results, device, watch = Results(), conditions.device, stopwatch(conditions.device)
+    phases = _Phases(results.seconds)
+    steps = _first_steps(variants, seed, conditions, results)
+    precisions = {variant.precision for variant in variants if variant.label in steps}
+    before = _peaks(precisions, device, watch)
+    phases.end("prepare")
+    log.info("%d nets in turns on %s", len(steps), device)
+    turns = take_turns(steps, watch, procedure)
+    for label, failure in turns.failures.items():
+        results.fail(label, failure)
+    results.turns = turns.seconds
+    steps.clear()
+    release(device)
+    phases.end("latency")
+    for label in results.turns:
+        _see_peak(results, label, conditions)
+    phases.end("memory")
+    results.throughput = find_best_batches(
+        results.turns,
+        lambda label, batch: make_step(results.subjects[label], batch, conditions),
+        watch,
+        procedure,
+        most,
+        lambda: release(device),
+    )
+    for label, reached in results.throughput.items():
+        if reached.stopped not in ENDS:
+            results.fail(label, RuntimeError(f"a larger batch: {reached.stopped}"))
+    phases.end("throughput")
+    after = _peaks(precisions, device, watch)
+    results.peaks = {precision: higher(before[precision], after[precision]) for precision in precisions}
+    phases.end("peaks")
+    return results
+
+
+def _first_steps(variants: list[Variant], seed: int, conditions: Conditions, results: Results) -> dict[str, Step]:
+    """Prepare all nets, and return the steps of batch 1."""
+    nets = {variant.label: build(variant, seed) for variant in variants}  # mistakes end the run before it begins
+    steps = {}
+    for variant in variants:
+        try:
+            results.subjects[variant.label] = prepare(variant, nets.pop(variant.label), conditions)
+            steps[variant.label] = make_step(results.subjects[variant.label], 1, conditions)
+        except Exception as error:  # whatever a form, a compiler or an exporter raises ends this net alone
+            results.fail(variant.label, error)
+    return steps
+
+
+def _peaks(precisions: Iterable[str], device: torch.device, watch: Stopwatch) -> dict[str, Peaks]:
+    found = {}
+    for precision in sorted(precisions):
+        with products_in(precision):
+            found[precision] = measure_peaks(device, TYPES[precision], watch)
+    return found
+
+
+def _see_peak(results: Results, label: str, conditions: Conditions) -> None:
+    subject = results.subjects[label]
+    if subject.variant.mode == "onnxruntime":  # has an allocator of its own
+        return
+    try:
+        call = lambda: make_step(subject, 1, conditions)()  # noqa: E731
+        results.peak[label] = peak_bytes(subject.net, call, conditions.device)
+    except Exception as error:  # as above
+        results.fail(label, error)
+
+
+class _Phases:
+    """The wall time of one phase after the other, and their total."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self.seconds, self.started = seconds, time.perf_counter()
+        seconds["total"] = 0.0
+
+    def end(self, phase: str) -> None:
+        now = time.perf_counter()
+        self.seconds[phase] = now - self.started
+        self.seconds["total"] += now - self.started
+        self.started = now

@@ -1,0 +1,62 @@
+"""What a run prints: one line a net, the ratio first."""
+
+from collections.abc import Sequence
+
+from msaseg.speeds import SpeedRecord
+
+HEADER = (
+    "net",
+    "times as fast as the reference (5-95 %)",
+    "latency, ms (5-95 %)",
+    "fps",
+    "best images/s (batch)",
+    "peak MB",
+    "GMACs",
+    "params, M",
+    "roofline, ms (limit)",
+    "measured / roofline",
+)
+
+
+def conditions(record: SpeedRecord) -> str:
+    """Return one line that says what all numbers of a run hold for."""
+    hardware, size = record.hardware, "x".join(map(str, record.size))
+    included = [f"{name} {'included' if timed else 'not included'}" for name, timed in record.include.items()]
+    turns = "{repeats} turns of {calls} calls after {warmup} to warm up".format(**record.procedure)
+    state = ", uncommitted changes" if record.code["dirty"] else ""
+    return (
+        f"{hardware['device']}, threads: {hardware['threads']}, torch {record.versions['torch']}; {size}, batch 1, "
+        f"random pixels and weights (speed alone); {', '.join(included)}; {turns}; reference: {record.reference}"
+        f"{state}"
+    )
+
+
+def table(records: Sequence[SpeedRecord]) -> str:
+    """Return the records of one run as a Markdown table, in their order."""
+    rows = [HEADER, *(_row(record) for record in records)]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    rule = "|".join("-" * (width + 2) for width in widths)
+    head, *body = (f"| {line} |" for line in lines)
+    return "\n".join([head, f"|{rule}|", *body])
+
+
+def _row(record: SpeedRecord) -> tuple[str, ...]:
+    latency, ratio, best, bound = record.latency_ms, record.ratio, record.throughput, record.roofline
+    memory = record.peak_memory_mb
+    return (
+        f"{_bare(record.net)} ({record.form}, {record.mode}, {record.precision})",
+        "n/a" if ratio is None else f"{ratio['median']:.3g} ({ratio['p5']:.3g}-{ratio['p95']:.3g})",
+        f"{latency['median']:.4g} ({latency['p5']:.4g}-{latency['p95']:.4g})",
+        f"{record.fps:.4g}",
+        f"{best['images_per_s']['median']:.4g} ({best['batch']})",
+        "n/a" if memory is None else f"{memory:.4g}",
+        f"{record.cost['macs'] / 1e9:.4g}",
+        f"{record.cost['params'] / 1e6:.4g}",
+        f"{bound['bound_ms']:.3g} ({bound['limited_by']})",
+        f"{bound['times_bound']:.3g}",
+    )
+
+
+def _bare(net: str) -> str:
+    return " ".join(word for word in net.split(" ") if not word.startswith(("form=", "mode=", "precision=")))
