@@ -6,6 +6,7 @@ import pytest
 
 from msaseg.config import compose_run, net_hash, plain
 from msaseg.speeds import SpeedRecord
+from msaseg.tables import __main__ as command
 from msaseg.tables.cells import group
 from msaseg.tables.render import render
 
@@ -112,6 +113,31 @@ def test_rendered_table_names_device_and_commit_of_the_speeds(suite, table, net)
     text = render(table, [filled(suite, table, measured(net))]).markdown
     assert "25.00 (n=1)" in text
     assert "Speeds: 1 measurement; Some CPU (2 cores, fp32); commit `fedcba9876`." in text
+
+
+def test_page_of_speeds_has_a_table_a_run_and_check_holds_it_to_the_records(suite, net, capsys):
+    rooted = {
+        "throughput": {"batch": 1, "images_per_s": {"median": 25.0}},
+        "latency_ms": {"median": 40.0, "p5": 39.0, "p95": 42.0},
+        "ratio": {"median": 1.0, "p5": 0.9, "p95": 1.1},
+        "roofline": {"times_bound": 3.0, "bound_ms": 13.3, "limited_by": "MACs"},
+        "procedure": {"warmup": 1, "repeats": 2, "calls": 3},
+        "versions": {"torch": "2.15.0"},
+    }
+    root = suite.plan.speeds("laptop")
+    measured(net, **rooted).save(root)
+    measured(net, **rooted | {"finished": "2026-03-01T00:00:00+00:00", "config_hash": "1" * 8}).save(root)
+    assert command.main(["render"]) == 0
+    text = (root / "README.md").read_text()
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        "## some-cpu-2-threads, 512x768, 2026-03-01T00:00:00+00:00",
+        "## some-cpu-2-threads, 512x768, 2026-01-02T00:00:00+00:00",
+    ]
+    assert "1 (0.9-1.1)" in text
+    assert command.main(["check"]) == 0
+    (root / "README.md").write_text(text.replace("1 (0.9-1.1)", "2 (1.9-2.1)"))
+    assert command.main(["check"]) == 1
+    assert "speeds/README.md: differs" in capsys.readouterr().err
 
 
 def test_unreadable_measurement_is_named(suite, table):

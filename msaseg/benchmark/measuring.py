@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 
-from msaseg.benchmark import table
 from msaseg.benchmark.filing import Results, records
 from msaseg.benchmark.memory import memory_limit, peak_bytes, release
 from msaseg.benchmark.modes import check_packages
@@ -24,6 +23,7 @@ from msaseg.errors import UserError
 from msaseg.mistakes import suggestion
 from msaseg.restoring import choose_device
 from msaseg.speeds import speeds_root
+from msaseg.tables import measurements as table
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,8 @@ from msaseg import records
 from msaseg.errors import UserError
 from msaseg.mistakes import suggestion
 from msaseg.records import results_root
+from msaseg.speeds import speeds_root
+from msaseg.tables.measurements import page
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import machine_paths, protocol_names
 from msaseg.tables.readme import readme_today, update_readme
@@ -81,9 +83,19 @@ def render_tables(tables: Sequence[Table], plan: Plan, protocol: str | None) -> 
         print(file)
     if publish:
         update_readme(plan)
+        write_speeds(plan, complaints)
     if not publish:
         print("\n" + "\n".join(content.markdown for content in rendered.values()))
     return _complain(complaints)
+
+
+def write_speeds(plan: Plan, complaints: list[str]) -> None:
+    """Write the page of the measured speeds beside their records."""
+    root = speeds_root(True, plan.outputs)
+    content = page(root, complaints)
+    if content:
+        (root / "README.md").write_text(content, encoding="utf-8", newline="\n")
+        print(root / "README.md")
 
 
 def check_tables(tables: Sequence[Table], plan: Plan) -> int:
@@ -99,6 +111,10 @@ def check_tables(tables: Sequence[Table], plan: Plan) -> int:
             complaints.append(f"{folder / name}: missing; run `make tables`")
         elif (folder / name).read_bytes() != expected[name].encode():
             complaints.append(f"{folder / name}: differs from what its records give; run `make tables`")
+    speeds = speeds_root(True, plan.outputs)
+    on_disk = speeds / "README.md"
+    if page(speeds, complaints) != (on_disk.read_text(encoding="utf-8") if on_disk.exists() else ""):
+        complaints.append(f"{on_disk}: differs from what its records give; run `make tables`")
     readme = records.README
     if readme.read_text(encoding="utf-8") != readme_today(plan):
         complaints.append(f"{readme}: its results differ from what the records give; run `make tables`")

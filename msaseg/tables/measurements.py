@@ -1,8 +1,16 @@
-"""What a run prints: one line a net, the ratio first."""
+"""Measured speeds as tables: one line a net, the ratio first."""
 
 from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
 
+from msaseg.errors import UserError
 from msaseg.speeds import SpeedRecord
+from msaseg.tables.render import NOTICE
+
+EXPLAINED = """Each table is one run of `python -m msaseg.benchmark`: all its nets in turns in one process, so the ratio
+to the reference is the number to trust; milliseconds hold for the machine named. What is timed is said above each
+table; `docs/benchmarks.md` has the procedure. A record that a later run replaced is missing from its table."""
 
 HEADER = (
     "net",
@@ -60,3 +68,32 @@ def _row(record: SpeedRecord) -> tuple[str, ...]:
 
 def _bare(net: str) -> str:
     return " ".join(word for word in net.split(" ") if not word.startswith(("form=", "mode=", "precision=")))
+
+
+def page(root: Path, complaints: list[str]) -> str:
+    """Return all measurements as one Markdown page, run by run, the latest first; "" if there are none.
+
+    Args:
+        root: folder of the records.
+        complaints: takes one line for each record that cannot be read.
+    """
+    found = []
+    for path in sorted(root.glob("*/*.json")):
+        try:
+            found.append((path.parent.name, SpeedRecord.load(path)))
+        except (UserError, OSError) as error:
+            complaints.append(str(error))
+    if not found:
+        return ""
+
+    def run(entry: tuple[str, SpeedRecord]) -> tuple[str, str]:
+        device, record = entry
+        return record.finished, f"{device}, {'x'.join(map(str, record.size))}, {record.finished}"
+
+    found.sort(key=lambda entry: entry[1].latency_ms["median"])
+    parts = [NOTICE, "# Measured speeds", EXPLAINED]
+    for (_, title), entries in groupby(sorted(found, key=run, reverse=True), key=run):
+        records = [record for _, record in entries]
+        commit = (records[0].code["commit"] or "unknown")[:10]
+        parts += [f"## {title}", f"{conditions(records[0])}; commit `{commit}`.", table(records)]
+    return "\n\n".join(parts) + "\n"
