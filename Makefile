@@ -9,9 +9,11 @@ ONE_PROTOCOL := $(if $(PROTOCOL),--protocol $(PROTOCOL))
 PROTOCOL ?= paper
 SEEDS ?=
 OUTPUTS ?= $(or $(MSASEG_OUTPUTS),outputs)
+SIZE ?= 512x768
+ARGS ?= form=tuned
 DATA ?= $(or $(MSASEG_DATA),data/camvid)
 
-.PHONY: help setup fmt lint type test test-all data reproduce-tables tables check-tables figures report wandb-sync bench clean
+.PHONY: help setup fmt lint type test test-all data reproduce-tables tables check-tables figures report wandb-sync bench bench-inference clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -69,6 +71,10 @@ wandb-sync: $(STAMP) ## upload the W&B runs that were made offline (after `wandb
 
 bench: $(STAMP) ## measure what the suite costs over bare PyTorch; rewrites docs/benchmarks.md
 	$(BIN)/python -m msaseg.overhead --write
+
+bench-inference: $(STAMP) ## time all nets of Table 6 in turns; records in experiments/speeds [SIZE=512x768] [ARGS="form=tuned"]
+	$(BIN)/python -m msaseg.benchmark size=$(SIZE) $(ARGS)
+	$(BIN)/python -m msaseg.tables render
 
 clean: ## remove the environment and every cache; data, outputs and records stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info

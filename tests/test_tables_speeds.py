@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from msaseg.charts.part import Part
+from msaseg.charts.speed import speed_accuracy
 from msaseg.config import compose_run, net_hash, plain
 from msaseg.speeds import SpeedRecord
 from msaseg.tables import __main__ as command
@@ -154,3 +156,15 @@ def test_architecture_is_named_without_classes_and_weights(net):
     other = {**net, "num_classes": 99, "encoder": {**net["encoder"], "weights": "imagenet"}}
     assert net_hash(other) == net_hash(net)
     assert net_hash({**net, "encoder": {**net["encoder"], "name": "another"}}) != net_hash(net)
+
+
+def test_plot_of_accuracy_against_speed_shows_rows_that_have_both(suite, table, net):
+    suite.add(suite.points("laptop", "pool5")[0], 40.0)
+    suite.add(suite.points("laptop", "pool4")[0], 41.0)
+    by_row, against = speed_accuracy(Part(table, filled(suite, table, measured(net))))
+    assert by_row.id == "pooling_sweep-laptop"
+    assert (against.id, against.log_x) == ("pooling_sweep-laptop-fps-cpu", True)
+    [ours] = against.series  # the paper prints no speed here
+    assert (ours.x, ours.y, ours.names) == ([25.0], [40.0], ["Pooling ×5"])
+    assert "Some CPU" in against.x_title
+    assert len(against.records) == 2

@@ -8,6 +8,7 @@ from msaseg.charts.curves import training_curves
 from msaseg.charts.leakage import by_distance
 from msaseg.charts.part import Part
 from msaseg.charts.scores import SCORE, row_scores, score_against_cost
+from msaseg.charts.speed import speed_accuracy
 from msaseg.tables.plan import Plan
 from msaseg.tables.render import groups_of
 from msaseg.tables.spec import Table
@@ -16,6 +17,7 @@ BUILDERS: dict[str, Callable[[Part], Sequence[Chart | Matrix]]] = {
     "class_iou": class_scores,
     "training_curves": training_curves,
     "leakage": by_distance,
+    "speed_accuracy": speed_accuracy,
 }
 """Tables whose plots are not mIoU row by row."""
 

@@ -59,6 +59,7 @@ def _run(path: Path, record: SpeedRecord, row: str) -> Run:
         "latency_ms": record.latency_ms["median"],
         "ratio": record.ratio["median"] if record.ratio else None,
         "macs_g": record.cost["macs"] / 1e9,
+        "params_m": record.cost["params"] / 1e6,
         "times_bound": record.roofline["times_bound"],
     }
     kind = record.hardware["kind"]
