@@ -100,10 +100,7 @@ class RunRecord:
 
     def save(self, path: Path) -> None:
         """Write the record so that a reader sees all of it or nothing."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        part.write_text(to_json(asdict(self)), encoding="utf-8")
-        os.replace(part, path)
+        write_whole(path, to_json(asdict(self)))
 
     @classmethod
     def load(cls, path: Path) -> "RunRecord":
@@ -112,18 +109,39 @@ class RunRecord:
         Raises:
             UserError: the file is not JSON, or lacks a field; the message names the file and the mend.
         """
-        mend = f"restore it with `git checkout -- {path}` or delete it and repeat the run"
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: not a readable record ({error}); {mend}") from error
-        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-            raise UserError(f"{path}: not a record of schema {SCHEMA}; {mend}")
-        names = {field.name for field in fields(cls)}
-        if names != set(content):
-            wrong = ", ".join(sorted(names ^ set(content)))
-            raise UserError(f"{path}: fields missing or unknown: {wrong}; {mend}")
-        return cls(**content)
+        return cls(**read_fields(path, {field.name for field in fields(cls)}, SCHEMA, "repeat the run"))
+
+
+def read_fields(path: Path, names: set[str], schema: int, again: str) -> dict[str, Any]:
+    """Read a JSON object that has exactly these keys.
+
+    Args:
+        path: of the file.
+        names: of the keys.
+        schema: what its key `schema` must hold.
+        again: what makes the file anew, for the message.
+
+    Raises:
+        UserError: the file is not JSON, or lacks a key; the message names the file and the mend.
+    """
+    mend = f"restore it with `git checkout -- {path}` or delete it and {again}"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a readable record ({error}); {mend}") from error
+    if not isinstance(content, dict) or content.get("schema") != schema:
+        raise UserError(f"{path}: not a record of schema {schema}; {mend}")
+    if names != set(content):
+        raise UserError(f"{path}: fields missing or unknown: {', '.join(sorted(names ^ set(content)))}; {mend}")
+    return content
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file, and the folders above it, so that a reader sees all of it or what was there before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(part, path)
 
 
 def record_path(root: Path, table: str, protocol: str, row: str, seed: int, config_hash: str) -> Path:

@@ -2,14 +2,12 @@
 
 import hashlib
 import json
-import os
 import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from msaseg.errors import UserError
-from msaseg.records import results_root, to_json
+from msaseg.records import read_fields, results_root, to_json, write_whole
 
 SCHEMA = 1
 
@@ -75,10 +73,7 @@ class SpeedRecord:
         A net measured again in the same way on the same kind of machine replaces its record.
         """
         path = root / device_slug(self.hardware) / self.file_name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        part.write_text(to_json(asdict(self)), encoding="utf-8")
-        os.replace(part, path)
+        write_whole(path, to_json(asdict(self)))
         return path
 
     @property
@@ -98,17 +93,7 @@ class SpeedRecord:
         Raises:
             UserError: the file is not JSON, or lacks a field; the message names the file and the mend.
         """
-        mend = f"restore it with `git checkout -- {path}` or delete it and measure again"
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: not a readable record ({error}); {mend}") from error
-        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-            raise UserError(f"{path}: not a speed record of schema {SCHEMA}; {mend}")
-        names = {field.name for field in fields(cls)}
-        if names != set(content):
-            raise UserError(f"{path}: fields missing or unknown: {', '.join(sorted(names ^ set(content)))}; {mend}")
-        return cls(**content)
+        return cls(**read_fields(path, {field.name for field in fields(cls)}, SCHEMA, "measure again"))
 
 
 def speeds_root(publish: bool, outputs: Path) -> Path:

@@ -23,6 +23,19 @@ def check_dilated_vgg16(encoder: Encoder) -> None:
         raise ValueError("encoder must have dilated=True: its last stage runs at stride 8 here")
 
 
+def vgg_head(in_channels: int, channels: int, num_classes: int, kernel: int, dilation: int) -> nn.Sequential:
+    """Return VGG16's two fully connected layers as convolutions, the second 1x1, with dropout, and a 1x1 for scores."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, channels, kernel, padding=kernel // 2 * dilation, dilation=dilation),
+        nn.ReLU(inplace=True),
+        nn.Dropout(0.5),
+        nn.Conv2d(channels, channels, 1),
+        nn.ReLU(inplace=True),
+        nn.Dropout(0.5),
+        nn.Conv2d(channels, num_classes, 1),
+    )
+
+
 class DeepLabLargeFOV(nn.Module):
     """DeepLab, version 1, in its LargeFOV form: the paper's "DeepLab" row of Table 6, without the CRF behind it.
 
@@ -50,15 +63,7 @@ class DeepLabLargeFOV(nn.Module):
         super().__init__()
         check_dilated_vgg16(encoder)
         self.encoder = encoder
-        self.head = nn.Sequential(
-            nn.Conv2d(encoder.channels[-1], FC_CHANNELS, 3, padding=12, dilation=12),
-            nn.ReLU(inplace=True),
-            nn.Dropout(0.5),
-            nn.Conv2d(FC_CHANNELS, FC_CHANNELS, 1),
-            nn.ReLU(inplace=True),
-            nn.Dropout(0.5),
-            nn.Conv2d(FC_CHANNELS, num_classes, 1),
-        )
+        self.head = vgg_head(encoder.channels[-1], FC_CHANNELS, num_classes, kernel=3, dilation=12)
 
     def forward(self, images: Tensor) -> Tensor:
         """Run VGG16 with its last two poolings at stride 1, then the head."""

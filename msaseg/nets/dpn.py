@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from msaseg.nets.blocks import crop_like, pad_to_stride
-from msaseg.nets.deeplab_largefov import check_dilated_vgg16
+from msaseg.nets.deeplab_largefov import check_dilated_vgg16, vgg_head
 from msaseg.nets.encoders import VGG16Encoder
 
 REACH = 25
@@ -82,15 +82,7 @@ class DeepParsingNetwork(nn.Module):
         super().__init__()
         check_dilated_vgg16(encoder)
         self.encoder = encoder
-        self.unary = nn.Sequential(
-            nn.Conv2d(encoder.channels[-1], fc_channels, 7, padding=12, dilation=4),
-            nn.ReLU(inplace=True),
-            nn.Dropout(0.5),
-            nn.Conv2d(fc_channels, fc_channels, 1),
-            nn.ReLU(inplace=True),
-            nn.Dropout(0.5),
-            nn.Conv2d(fc_channels, num_classes, 1),
-        )
+        self.unary = vgg_head(encoder.channels[-1], fc_channels, num_classes, kernel=7, dilation=4)
         self.mean_field = MeanField(num_classes)
 
     def forward(self, images: Tensor, auxiliary: bool = False) -> Tensor | tuple[Tensor, dict[str, Tensor]]:

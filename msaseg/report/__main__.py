@@ -1,13 +1,11 @@
 """The report's command line: `python -m msaseg.report [--protocol P]`."""
 
 import argparse
-import os
 import sys
-from pathlib import Path
 
 from msaseg.errors import UserError
 from msaseg.mistakes import suggestion
-from msaseg.records import results_root
+from msaseg.records import results_root, write_whole
 from msaseg.report.content import gather
 from msaseg.report.page import html
 from msaseg.tables.plan import Plan
@@ -38,19 +36,11 @@ def _run(args: argparse.Namespace) -> int:
     folder = results_root(publish, plan.outputs)
     complaints: list[str] = []
     page = html(gather(load_tables().values(), plan, shown, known, folder, complaints))
-    write(folder / NAME, page)
+    write_whole(folder / NAME, page)
     print(folder / NAME)
     for line in dict.fromkeys(complaints):
         print(f"error: {line}", file=sys.stderr)
     return 1 if complaints else 0
-
-
-def write(file: Path, page: str) -> None:
-    """Write the page so that a reader sees all of it or the one before."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    part.write_text(page, encoding="utf-8", newline="\n")
-    os.replace(part, file)
 
 
 def _parser() -> argparse.ArgumentParser:
