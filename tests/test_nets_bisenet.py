@@ -49,6 +49,20 @@ def test_bisenet_costs_what_is_counted_on_the_authors_code(encoder, width, param
     assert counted == pytest.approx(macs, rel=0.02)
 
 
+def test_xception39_has_the_counted_parameters():
+    """Counted on the authors' code; batch norms after the depthwise convolutions would exceed the 2 %."""
+    with torch.device("meta"):
+        assert parameter_count(Xception39Encoder()) == pytest.approx(0.299e6, rel=0.02)
+
+
+def test_xception39_yields_its_widths_at_strides_4_to_32():
+    encoder = Xception39Encoder().eval()
+    with torch.no_grad():
+        maps = encoder(torch.rand(1, 3, 64, 96))
+    assert [tuple(found.shape[1:]) for found in maps] == [(8, 16, 24), (64, 8, 12), (128, 4, 6), (256, 2, 3)]
+    assert encoder.channels == (8, 64, 128, 256)
+
+
 def test_paths_meet_at_stride_8():
     net = BiSeNet(12, Xception39Encoder(), 128).eval()
     seen = {}

@@ -5,7 +5,7 @@ import torch
 from contract_net import NetContract, parameter_count
 
 from msaseg.nets.encoders import ConvEncoder, ResNet18Encoder
-from msaseg.nets.swiftnet import SwiftNet, residual_sums
+from msaseg.nets.swiftnet import SpatialPyramidPooling, SwiftNet, residual_sums
 from msaseg.nets.swiftnet_pyramid import SwiftNetPyramid
 from msaseg.profile import cost
 
@@ -54,6 +54,40 @@ def test_residual_sums_after_their_relu_are_the_encoders_maps():
         for summed, maps in zip(residual_sums(encoder, images), encoder(images), strict=True):
             assert summed.min() < 0
             torch.testing.assert_close(summed.relu(), maps)
+
+
+def test_pooling_grids_have_cells_as_square_as_they_can_be():
+    pooling = SpatialPyramidPooling(4).eval()
+    grids = []
+    for level in pooling.levels:
+        level.register_forward_pre_hook(lambda m, inputs: grids.append(tuple(inputs[0].shape[-2:])))
+    with torch.no_grad():
+        pooling(torch.rand(1, 4, 12, 18))
+        pooling(torch.rand(1, 4, 12, 1))
+    assert grids == [(8, 12), (4, 6), (2, 3), (8, 1), (4, 1), (2, 1)]
+
+
+def test_pyramid_blends_from_stride_64_to_stride_4():
+    net = SwiftNetPyramid(12, ResNet18Encoder("none")).eval()
+    sizes = []
+    for blend in net.blends:
+        blend.register_forward_hook(lambda m, i, output: sizes.append(tuple(output.shape[1:])))
+    with torch.no_grad():
+        net(torch.rand(1, 3, 64, 128))
+    assert sizes == [(128, 1, 2), (128, 2, 4), (128, 4, 8), (128, 8, 16), (128, 16, 32)]
+
+
+def test_scales_start_with_the_batch_norms_that_were_loaded():
+    encoder = ResNet18Encoder("none")
+    torch.nn.init.constant_(encoder.layer3[0].bn2.running_var, 3.0)
+    for level in SwiftNetPyramid(12, encoder).encoder.levels:
+        assert (level.layer3[0].bn2.running_var == 3).all()
+
+
+def test_pyramid_of_a_loaded_encoder_says_where_its_weights_are_from():
+    encoder = ResNet18Encoder("none")
+    encoder.weights_source = "a file"
+    assert SwiftNetPyramid(12, encoder).encoder.weights_source == "a file"
 
 
 def test_scales_share_convolutions_and_not_batch_norms():

@@ -25,7 +25,9 @@ def by_loop(logits, labels, threshold, min_kept):
     return sum(kept) / len(kept)
 
 
-@pytest.mark.parametrize(("threshold", "min_kept"), [(0.7, 1 / 16), (0.05, 0.25), (0.999, 0.01), (1e-6, 1.0)])
+@pytest.mark.parametrize(
+    ("threshold", "min_kept"), [(0.7, 1 / 16), (0.05, 0.25), (0.001, 0.25), (0.999, 0.01), (1e-6, 1.0)]
+)
 def test_loss_is_the_mean_over_the_pixels_that_a_loop_keeps(threshold, min_kept):
     generator = torch.Generator().manual_seed(0)
     logits = 3 * torch.randn(2, 5, 6, 7, generator=generator)

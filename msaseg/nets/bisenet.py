@@ -94,8 +94,8 @@ class BiSeNet(nn.Module):
 
     The global averages become maps of one position, so training needs two images a batch or more, for batch norm.
 
-    Where the description is silent: maps are enlarged bilinearly with pixels taken as areas (`align_corners=False`),
-    the spatial path sees the image as the encoder normalises it, and new layers are initialised as PyTorch does.
+    Unlike its authors' code, maps are enlarged with pixels taken as areas (`align_corners=False`), and new layers are
+    initialised as PyTorch does. The spatial path sees the image as the encoder normalises it.
 
     Shape:
         images: (N, 3, H, W), RGB in [0, 1], any H and W >= 64; padded to multiples of 32 inside.

@@ -92,8 +92,8 @@ class SwiftNet(nn.Module):
     """SwiftNet RN-18, single scale.
 
     The skips are the residual sums before their ReLU, since each skip begins with a batch norm and a ReLU of its own.
-    The description gives the pyramid pooling's batch norms a momentum of 0.005; new layers are initialised as PyTorch
-    does, where it is silent.
+    The momentum of the pyramid pooling's batch norms, 0.005, is that of its authors' code. New layers are initialised
+    as PyTorch does; that code draws them from He's normal distribution.
 
     Shape:
         images: (N, 3, H, W), RGB in [0, 1], any H and W >= 64; padded to multiples of 32 inside.

@@ -50,10 +50,11 @@ class SwiftNetPyramid(nn.Module):
     """SwiftNet RN-18, pyramid: maps of equal stride are summed over the scales, then blended from coarse to fine.
 
     This is the variant of the authors' code, with shared 1x1 convolutions without batch norm, five blends from stride
-    128 to 4 and no pyramid pooling. The net of their 2019 paper was a little larger and cheaper.
+    128 to 4 and no pyramid pooling. The net of their 2019 paper was a little larger and cheaper. In their code the
+    scales also share the batch norms of ResNet's shortcuts; here these are separate like all others.
 
-    Its authors train it with a boundary-aware focal loss of gamma 0.5, of whose weights by distance to a boundary we
-    know too little; here it trains by cross entropy.
+    Its authors train it with a boundary-aware focal loss, which weighs pixels by their distance to a boundary; here
+    it trains by cross entropy, as the single scale does with them.
 
     The map at stride 128 of an input of up to 128x128 has one position: training then needs two images a batch or
     more, for batch norm.
