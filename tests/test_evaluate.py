@@ -1,68 +1,174 @@
 """`python -m msaseg.evaluate`: the scores of a checkpoint are those of its run, and a mistake is one line."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 import torch
+from command_line import TINY, records
 from trained import leave_checkpoint
 
 from msaseg.data.camvid import IGNORE
+from msaseg.data.scene import draw
 from msaseg.evaluate.__main__ import main
 from msaseg.evaluate.augmentation import SCALES, VIEWS, class_scores
 from msaseg.evaluate.boundary import BoundaryScore
 
+SMALL = [word for word in TINY if word.startswith("protocol.source.")]
 
-@pytest.fixture
-def checkpoint(tmp_path, monkeypatch):
-    monkeypatch.setenv("MSASEG_OUTPUTS", str(tmp_path / "outputs"))
-    path = tmp_path / "weights.ckpt"
-    generator = torch.Generator().manual_seed(0)
-    seen = torch.randint(0, 256, (4, 3, 64, 96), dtype=torch.uint8, generator=generator)
-    leave_checkpoint(path, seen=seen)
+
+def street(seed, size=(64, 96)):
+    return draw(np.random.default_rng(seed), size)[0]
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory):
+    """A checkpoint that predicts more than one class."""
+    path = tmp_path_factory.mktemp("left") / "weights.ckpt"
+    seen = torch.from_numpy(np.stack([street(seed) for seed in range(4)])).permute(0, 3, 1, 2)
+    leave_checkpoint(path, *SMALL, seen=seen)
     return path
 
 
-def test_scores_are_those_that_the_module_itself_reaches(checkpoint, tmp_path, capsys):
-    output = tmp_path / "scores.json"
-    assert main([f"checkpoint={checkpoint}", f"output={output}"]) == 0
-    result = json.loads(output.read_text())
+@pytest.fixture
+def evaluate(left, tmp_path, monkeypatch):
+    """Call the command on the checkpoint; return its status and the JSON that it wrote."""
+    monkeypatch.setenv("MSASEG_OUTPUTS", str(tmp_path))
+
+    def call(*words, checkpoint=left):
+        output = tmp_path / "scores.json"
+        status = main([f"checkpoint={checkpoint}", f"output={output}", "device=cpu", *words])
+        return status, json.loads(output.read_text()) if output.exists() else None
+
+    return call
+
+
+def changed(path, target, change):
+    """Write a checkpoint anew after a change of its configuration."""
+    content = torch.load(path, weights_only=True)
+    change(content["msaseg"]["config"])
+    torch.save(content, target)
+    return target
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_scores_when_nothing_is_augmented_are_those_of_the_runs_record(cli, evaluate, tmp_path, precision):
+    assert cli(*TINY, "model.lr=0.02", f"trainer.precision={precision}") == 0  # learns in two epochs
+    (record,) = records(tmp_path)
+    (path,) = tmp_path.rglob("weights.ckpt")
+    status, result = evaluate(checkpoint=path)
+    assert status == 0
+    assert result["confusion"] == record.confusion["test"]
+    assert {key: result[key] for key in record.metrics["test"]} == record.metrics["test"]
+    assert result["config_hash"] == record.config_hash
+    assert result["data"] == {key: record.data[key] for key in ("data_digest", "split_digest")}
+    assert result["hardware"]["precision"] == record.hardware["precision"] == precision
+
+
+def test_scores_are_printed_with_every_class_and_the_confusion(evaluate, capsys):
+    status, result = evaluate("protocol=smoke", *SMALL)
+    assert status == 0
+    told = capsys.readouterr().out
+    assert f"mIoU {result['miou_pct']:.2f} %" in told
+    assert f"boundary F-score {result['boundary_f_pct']:.2f} %" in told
+    assert "on test of smoke: 3 frames at 64x96" in told
     matrix = np.array(result["confusion"])
-    assert matrix.sum() > 0
-    union = matrix.sum(0) + matrix.sum(1) - matrix.diagonal()
-    iou = matrix.diagonal()[union > 0] / union[union > 0]
-    assert result["miou_pct"] == pytest.approx(100 * iou.mean(), abs=1e-3)
-    assert result["protocol"] == result["trained_under"] == "smoke"
-    assert result["frames_trained_on"] == 0
-    assert "no test-time augmentation" in capsys.readouterr().out
+    assert matrix.sum() > 0.5 * 3 * 64 * 96
+    for name, row in zip(result["classes"], matrix, strict=True):
+        lines = [line for line in told.splitlines() if name in line.split() or f"│{name}" in line]
+        assert len(lines) == 2, name  # one in each table
+        shares = [f"{100 * value / row.sum():.0f}" if row.sum() else "-" for value in row]
+        assert [cell.strip() for cell in lines[1].split("│")[2:-1]] == shares
 
 
 @pytest.mark.parametrize("tta", ["flip", "multiscale"])
-def test_augmentation_stands_beside_the_number(checkpoint, tmp_path, capsys, tta):
-    output = tmp_path / "scores.json"
-    assert main([f"checkpoint={checkpoint}", f"tta={tta}", f"output={output}", "device=cpu"]) == 0
-    assert tta in " ".join(capsys.readouterr().out.split())
-    assert tta in json.loads(output.read_text())["tta"]
+def test_augmentation_stands_beside_the_number(evaluate, capsys, tta):
+    _, plain = evaluate()
+    status, result = evaluate(f"tta={tta}")
+    assert status == 0
+    assert tta in result["tta"]
+    assert result["tta"] != plain["tta"]
+    assert result["confusion"] != plain["confusion"]
+    sentence = " ".join(capsys.readouterr().out.split()).split("msanet (")[2]
+    number = sentence.index(f"mIoU {result['miou_pct']:.2f} %")
+    assert number < sentence.index(result["tta"]) < sentence.index("Each class")
 
 
-def test_other_protocol_than_the_checkpoints_is_said(checkpoint, capsys):
-    assert main([f"checkpoint={checkpoint}", "protocol=smoke", "protocol.size=[72,96]"]) == 0
+def test_other_protocol_than_the_checkpoints_is_said(evaluate, capsys):
+    assert evaluate("protocol=smoke", *SMALL, "protocol.size=[72,96]")[0] == 0
     assert "trained under smoke (64x96, 11 classes), scored under smoke (72x96" in capsys.readouterr().err
+
+
+def test_class_that_the_net_does_not_know_is_said_and_never_predicted(evaluate, capsys):
+    status, result = evaluate("protocol=smoke", *SMALL, "protocol.num_classes=12")
+    assert status == 0
+    assert "the net does not know Unlabelled" in capsys.readouterr().err
+    matrix = np.array(result["confusion"])
+    assert matrix.shape == (12, 12)
+    assert matrix[11].sum() > 0
+    assert matrix[:, 11].sum() == 0
+
+
+def test_class_that_is_not_scored_is_never_chosen(evaluate, tmp_path):
+    path = tmp_path / "twelve.ckpt"
+    leave_checkpoint(path, *SMALL, "protocol.num_classes=12")
+    content = torch.load(path, weights_only=True)
+    (bias,) = [key for key, value in content["state_dict"].items() if key.endswith("bias") and value.shape == (12,)]
+    content["state_dict"][bias][11] += 1e3  # it would win everywhere
+    torch.save(content, path)
+    status, result = evaluate("protocol=smoke", *SMALL, checkpoint=path)
+    assert status == 0
+    assert np.array(result["confusion"]).shape == (11, 11)
+    assert np.array(result["confusion"]).sum() > 0.5 * 3 * 64 * 96
+
+
+def test_frames_that_trained_the_net_are_counted_and_said(evaluate, capsys):
+    random = ["protocol.split._target_=msaseg.data.splits.RandomSplit", "+protocol.split.pool=701"]
+    status, result = evaluate("protocol=smoke", *SMALL, *random)
+    assert status == 0
+    assert result["frames"] == 2
+    assert 0 < result["frames_trained_on"] <= 2
+    assert f"leak! {result['frames_trained_on']} of the 2 frames scored trained this net" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["checkpoint=none.ckpt"], "none.ckpt: no such file"),
-        (["protocol=smok"], "smok"),
-        (["part=train"], "part"),
-        (["output=no/such/scores.json"], "no such folder"),
+        (["protocol=smok"], "there is no protocol=smok: did you mean smoke?"),
+        (["part=train"], "part=train"),
+        (["part=val", "protocol=smoke", "protocol.split._target_=msaseg.data.splits.TrainvalSplit"], "write part=test"),
         (["protocol.size=[72,96]"], "add protocol=NAME"),
+        (["protocol=smoke", "protocol.sise=[72,96]"], "did you mean protocol.size"),
+        (["protocol=laptop", "paths.data=/no/such/folder"], "/no/such/folder"),
+        (["tta=flop"], "did you mean flip?"),
     ],
 )
-def test_mistake_is_one_line_and_status_2(checkpoint, capsys, words, said):
-    given = [f"checkpoint={checkpoint}"] if not words[0].startswith("checkpoint") else []
-    assert main([*given, *words]) == 2
+def test_mistake_is_one_line_and_status_2(evaluate, capsys, words, said):
+    assert evaluate(*words) == (2, None)
+    assert_one_line(capsys, said)
+
+
+@pytest.mark.parametrize(("output", "said"), [("no/such/scores.json", "no such folder"), (".", "a folder")])
+def test_output_that_cannot_be_written_is_refused_before_anything_is_scored(left, capsys, monkeypatch, output, said):
+    monkeypatch.setattr("msaseg.evaluate.__main__.score", lambda *_: pytest.fail("scored"))
+    assert main([f"checkpoint={left}", f"output={output}"]) == 2
+    assert_one_line(capsys, said)
+
+
+def test_checkpoint_that_is_missing_or_whose_data_is_foreign_is_one_line(evaluate, left, tmp_path, capsys):
+    assert evaluate(checkpoint="none.ckpt") == (2, None)
+    assert_one_line(capsys, "none.ckpt: no such file")
+
+    def foreign(config):
+        config["data"]["split"] = {"_target_": "os.getcwd"}
+
+    path = changed(left, tmp_path / "foreign.ckpt", foreign)
+    assert evaluate(checkpoint=path) == (2, None)
+    assert_one_line(capsys, "os.getcwd is not a class of msaseg.data")
+
+
+def assert_one_line(capsys, said):
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
@@ -74,6 +180,15 @@ def test_flip_of_a_net_that_ignores_place_changes_nothing():
     plain = class_scores(lambda pixels: pixels.float() / 50, images, (16, 24), "none")
     flipped = class_scores(lambda pixels: pixels.float() / 50, images, (16, 24), "flip")
     torch.testing.assert_close(flipped, plain.softmax(1))
+
+
+def test_flip_is_the_mean_of_an_image_and_its_mirror():
+    position = torch.arange(12.0).expand(1, 1, 8, 12)
+    scores = class_scores(
+        lambda _: torch.cat([position, -position], 1), torch.zeros(1, 3, 8, 12, dtype=torch.uint8), (8, 12), "flip"
+    )
+    expected = (torch.sigmoid(2 * position) + torch.sigmoid(2 * position).flip(-1)) / 2
+    torch.testing.assert_close(scores[:, :1], expected)
 
 
 def test_multiscale_shows_the_net_every_scale_and_its_mirror():
@@ -89,10 +204,55 @@ def test_multiscale_shows_the_net_every_scale_and_its_mirror():
     assert len(seen) == len(VIEWS["multiscale"])
 
 
-def boundary(predicted, truth, classes=("a", "b")):
-    score = BoundaryScore(classes, tolerance=0.1)
+def boundary(predicted, truth, classes=("a", "b"), tolerance=0.1):
+    score = BoundaryScore(classes, tolerance)
     score.update(predicted.astype(np.uint8), truth.astype(np.uint8))
     return score.compute()
+
+
+def plain_f(predicted, truth, label, radius):
+    """The F-score of one class's outline, pixel by pixel."""
+
+    def outline(labels):
+        height, width = labels.shape
+        return [
+            (y, x)
+            for y in range(height)
+            for x in range(width)
+            if labels[y, x] == label and any(
+                labels[v, u] not in (label, IGNORE)
+                for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1))
+                if 0 <= v < height and 0 <= u < width
+            )
+        ]  # fmt: skip
+
+    found, true = outline(np.where(truth == IGNORE, IGNORE, predicted)), outline(truth)
+    if not found and not true:
+        return None
+
+    def share(of, to):
+        return sum(any(math.dist(one, other) <= radius for other in to) for one in of) / len(of) if of else 0
+
+    precision, recall = share(found, true), share(true, found)
+    return 100 * 2 * precision * recall / (precision + recall) if precision + recall else 0
+
+
+def test_boundary_score_is_what_a_plain_loop_counts():
+    random = np.random.default_rng(0)
+    truth = np.kron(random.integers(0, 4, (4, 5)), np.ones((4, 4))).astype(int)
+    predicted = np.roll(truth, (1, 2), (0, 1))
+    truth[truth == 3] = IGNORE
+    predicted[2:6, 3:9] = 4
+    names = ("a", "b", "c", "d", "e", "f")
+    radius = 0.05 * math.hypot(16, 20)
+    expected = {name: plain_f(predicted, truth, label, radius) for label, name in enumerate(names)}
+    assert expected["f"] is None
+    assert expected["e"] == 0
+    assert 0 < expected["a"] < 100
+    scores = boundary(predicted, truth, names, 0.05)
+    assert scores["boundary_f_class_pct"] == pytest.approx(expected, abs=1e-3)
+    known = [value for value in expected.values() if value is not None]
+    assert scores["boundary_f_pct"] == pytest.approx(sum(known) / len(known), abs=1e-3)
 
 
 def test_boundary_met_exactly_scores_100_and_far_off_0():
@@ -109,6 +269,16 @@ def test_boundary_is_forgiven_up_to_the_tolerance():
     truth[:, 10:], near[:, 13:], off[:, 15:] = 1, 1, 1  # the tolerance is a tenth of 36.06, 3.6 pixels
     assert boundary(near, truth)["boundary_f_pct"] == 100
     assert boundary(off, truth)["boundary_f_pct"] == 0
+
+
+def test_boundary_of_a_class_is_averaged_over_the_images_that_have_one():
+    truth, far = np.zeros((20, 30), np.uint8), np.zeros((20, 30), np.uint8)
+    truth[:, 10:], far[:, 25:] = 1, 1
+    score = BoundaryScore(("a", "b"), tolerance=0.1)
+    for predicted in (truth, far):
+        score.update(predicted, truth)
+    score.update(np.zeros((20, 30), np.uint8), np.zeros((20, 30), np.uint8))
+    assert score.compute()["boundary_f_class_pct"] == {"a": 50, "b": 50}
 
 
 def test_ignored_pixels_have_no_outline():

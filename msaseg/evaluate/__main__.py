@@ -17,7 +17,7 @@ from msaseg.errors import UserError
 from msaseg.evaluate.augmentation import TITLES
 from msaseg.evaluate.frames import Asked, asked, warning
 from msaseg.evaluate.report import show
-from msaseg.evaluate.scoring import score
+from msaseg.evaluate.scoring import precision, score
 from msaseg.keywords import parse
 from msaseg.mistakes import explain
 from msaseg.records import to_json
@@ -28,7 +28,7 @@ COMMAND = "python -m msaseg.evaluate"
 
 @dataclass(frozen=True)
 class Options:
-    """Score a checkpoint on the frames of a protocol, in float32, at the labels' own size.
+    """Score a checkpoint on the frames of a protocol, at the labels' own size, in the precision of its training.
 
     Words with a dot are passed on to the protocol: paths.data=/path, protocol.size=[120,160].
     """
@@ -64,6 +64,8 @@ def evaluate(options: Options, overrides: list[str]) -> int:
     """
     if options.output is not None and not options.output.parent.is_dir():
         raise UserError(f"output={options.output}: no such folder: make it first")
+    if options.output is not None and options.output.is_dir():
+        raise UserError(f"output={options.output}: a folder: give a file in it")
     restored = restore(options.checkpoint, choose_device(options.device))
     frames = asked(restored, options.protocol, options.part, overrides)
     told = warning(restored, frames)
@@ -74,7 +76,7 @@ def evaluate(options: Options, overrides: list[str]) -> int:
     height, width = result["size"]
     title = (
         f"{restored.name} ({restored.config_hash}) on {options.part} of {frames.protocol}: {len(frames.names)} frames "
-        f"at {height}x{width}, {TITLES[options.tta]}"
+        f"at {height}x{width}, computed in {result['hardware']['precision']}"
     )
     wide = Console()
     show(result, title, wide if wide.is_terminal else Console(width=100))
@@ -108,7 +110,7 @@ def _facts(restored: Restored, frames: Asked, options: Options) -> dict[str, Any
         "data": {"data_digest": data.data_digest, "split_digest": data.split_digest},
         "code": provenance.code_state(),
         "versions": provenance.versions(),
-        "hardware": provenance.hardware(next(restored.net.parameters()).device, "32-true"),
+        "hardware": provenance.hardware(next(restored.net.parameters()).device, precision(restored)),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

@@ -76,13 +76,20 @@ def warning(restored: Restored, asked: Asked) -> str | None:
 
 
 def _own_data(restored: Restored, config: DictConfig) -> CamVidDataModule:
-    filled = _filled(restored.config["data"], config) | {"num_workers": loader_workers()}
-    try:
-        data = construct(filled, DATA)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{restored.path}: its data cannot be built ({error}): name one with protocol=NAME") from error
+    data = _built(restored, restored.config["data"] | {"num_workers": loader_workers()}, config)
     assert isinstance(data, CamVidDataModule)
     return data
+
+
+def _built(restored: Restored, part: dict[str, Any], config: DictConfig) -> Any:  # noqa: ANN401 - data, source, split
+    try:
+        return construct(_filled(part, config), DATA)
+    except UserError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        mend = "use the version of msaseg that trained it"
+        raise UserError(f"{restored.path}: its data cannot be built ({reason}): {mend}") from error
 
 
 def _filled(part: dict[str, Any], config: DictConfig) -> dict[str, Any]:
@@ -100,11 +107,10 @@ def _filled(part: dict[str, Any], config: DictConfig) -> dict[str, Any]:
 
 def _trained_on(restored: Restored, data: CamVidDataModule, config: DictConfig) -> set[str]:
     """Return the ids of the frames that trained the checkpoint, as the source of `data` names them."""
-    own = _filled(restored.config["data"], config)
-    if "cache_dir" in own["source"]:
-        own["source"]["cache_dir"] = None  # the names are enough
-    source: Any = construct(own["source"], DATA)
-    split: Any = construct(own["split"], DATA)
+    own = restored.config["data"]
+    uncached = {"cache_dir": None} if "cache_dir" in own["source"] else {}  # the names are enough
+    source = _built(restored, own["source"] | uncached, config)
+    split = _built(restored, own.get("split", {}), config)
     if type(source) is not type(data.source):
         return set()
     return set(split(source.open().names).train)

@@ -10,17 +10,19 @@ from rich.table import Table
 
 
 def show(result: dict[str, Any], title: str, console: Console) -> None:
-    """Print the scores, a line a class, and the confusion matrix.
+    """Print the scores beside the augmentation that they were reached with, a line a class, and the confusion matrix.
 
     Args:
-        result: what `scoring.score` returned, with its `classes`.
+        result: what `scoring.score` returned, with its `classes` and `tta`.
         title: says what was scored and how.
         console: where to.
     """
-    console.print(title, markup=False, highlight=False)
+    console.print(title, markup=False, highlight=False, soft_wrap=True)
     named = {"mIoU": "miou_pct", "class accuracy": "class_accuracy_pct", "pixel accuracy": "pixel_accuracy_pct"}
     named["boundary F-score"] = "boundary_f_pct"
-    console.print(", ".join(f"{name} {_number(result[key])} %" for name, key in named.items()), highlight=False)
+    numbers = ", ".join(f"{name} {_number(result[key])} %" for name, key in named.items())
+    tolerance = f"within {100 * result['boundary_tolerance']:g} % of the diagonal"
+    console.print(f"{numbers} ({tolerance}); {result['tta']}", markup=False, highlight=False, soft_wrap=True)
     console.print(_classes(result))
     console.print(_confusion(np.array(result["confusion"]), result["classes"]))
 

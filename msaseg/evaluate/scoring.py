@@ -10,11 +10,22 @@ from msaseg.data.dataset import Batch
 from msaseg.evaluate.augmentation import class_scores
 from msaseg.evaluate.boundary import BoundaryScore
 from msaseg.metrics import confusion_matrix, scores
+from msaseg.provenance import best_precision
 from msaseg.restoring import Restored
+
+MIXED = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+
+
+def precision(restored: Restored) -> str:
+    """Return what the run would compute in here: only so are its scores met to the last digit."""
+    asked = str(restored.config["trainer"]["precision"])
+    on_cpu = str(restored.config["protocol"]["cpu_precision"])
+    meant = best_precision(on_cpu) if asked == "auto" else asked
+    return meant if meant in MIXED else "32-true"
 
 
 def score(restored: Restored, batches: Iterable[Batch], classes: tuple[str, ...], tta: str) -> dict[str, Any]:
-    """Predict and score, in float32, at the labels' own size.
+    """Predict and score at the labels' own size, in `precision`.
 
     A net with more classes than are scored (void) chooses among those that are.
 
@@ -30,7 +41,9 @@ def score(restored: Restored, batches: Iterable[Batch], classes: tuple[str, ...]
     device = next(restored.net.parameters()).device
     matrix = confusion_matrix(len(classes)).to(device)
     outlines = BoundaryScore(classes)
-    with torch.inference_mode():
+    kind = MIXED.get(precision(restored))
+    autocast = torch.autocast(device.type, kind or torch.bfloat16, enabled=kind is not None, cache_enabled=False)
+    with torch.inference_mode(), autocast:
         for batch in batches:
             labels = batch["label"]
             height, width = labels.shape[-2:]

@@ -1,4 +1,4 @@
-"""Export a checkpoint: `python -m msaseg.export checkpoint=FILE output=FILE [format=onnx] [processing=inside] ...`."""
+"""Export a checkpoint: `python -m msaseg.export checkpoint=FILE [format=onnx] [output=FILE] ...`."""
 
 import os
 import sys
@@ -26,11 +26,11 @@ class Options:
     """
 
     checkpoint: Annotated[Path, "weights.ckpt that a run left"]
-    output: Annotated[Path, "file: NAME.onnx, NAME.pt (torchscript) or NAME.pt2"]
     format: Annotated[Literal["onnx", "torchscript", "pt2"], "of the file"] = "onnx"
     processing: Annotated[
-        Literal["inside", "outside"], "inside: uint8 to classes and logits; outside: [0, 1] to logits"
+        Literal["inside", "outside"], "inside: uint8 to classes and logits; outside: normalised floats to logits"
     ] = "inside"
+    output: Annotated[Path | None, "NAME.onnx, NAME.pt (torchscript) or NAME.pt2; default: by the checkpoint"] = None
     frames: Annotated[Path | None, "folder of images to compare on; default: drawn scenes"] = None
 
 
@@ -54,15 +54,19 @@ def export(options: Options) -> int:
     """
     chosen = FORMATS[options.format]
     chosen.check()
-    output, inside = options.output, options.processing == "inside"
+    output = options.output or options.checkpoint.with_suffix(chosen.suffix)
+    inside = options.processing == "inside"
     if output.suffix != chosen.suffix:
         raise UserError(f"output={output}: a file of format={options.format} ends in {chosen.suffix}")
     if not output.parent.is_dir():
         raise UserError(f"output={output}: no such folder: make it first")
+    if output.is_dir():
+        raise UserError(f"output={output}: a folder: give a file in it")
     restored = restore(options.checkpoint)
     images = frames(options.frames, restored.size)
     part = output.with_name(f".{output.stem}.{os.getpid()}.part{chosen.suffix}")
     try:
+        part.touch()  # whether one may write here is known before minutes of work
         parity = _written(chosen, part, restored, inside, images)
         print(
             f"{parity.pixels} pixels of {len(images)} {'frames' if options.frames else 'drawn scenes'}: "
@@ -75,7 +79,7 @@ def export(options: Options) -> int:
             return 1
         os.replace(part, output)
     except OSError as error:
-        raise UserError(f"output={output}: cannot be written ({error}): give another file") from error
+        raise UserError(f"output={output}: cannot be written ({error.strerror}): give another file") from error
     finally:
         part.unlink(missing_ok=True)
     print(output)
@@ -96,7 +100,7 @@ def _written(chosen: Format, part: Path, restored: Restored, inside: bool, image
         raise
     except Exception as error:  # recorders and runtimes raise whatever they like
         reason = (" ".join(str(error).split()) or type(error).__name__)[:160]
-        raise UserError(f"{chosen.name} cannot hold a {restored.name} ({reason}): write another format") from error
+        raise UserError(f"{chosen.name} cannot hold {restored.name} ({reason}): write another format") from error
 
 
 if __name__ == "__main__":

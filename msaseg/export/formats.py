@@ -1,6 +1,7 @@
 """The three formats: each writes a program to a file, and opens it again to run it."""
 
 import json
+import logging
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -86,6 +87,7 @@ def open_torchscript(path: Path) -> Run:
 
 def write_onnx(program: Program, path: Path, facts: Facts) -> None:
     """Write an ONNX model with the metadata as its properties."""
+    logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # it remarks on what the exporter wrote
     with _quiet():
         made = torch.onnx.export(exported(program), dynamo=True, verbose=False)
     assert made is not None
@@ -100,6 +102,7 @@ def open_onnx(path: Path) -> Run:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4  # what fails is raised, too
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return lambda images: tuple(torch.from_numpy(each) for each in session.run(None, {"images": images.numpy()}))
 

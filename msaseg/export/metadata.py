@@ -16,13 +16,13 @@ def metadata(restored: Restored, inside: bool) -> dict[str, Any]:
     """Return classes, colours, normalisation and origin of an exported program, as JSON values."""
     mean, std = restored.mean_std
     sides = f"N any, H and W from {SMALLEST} to {LARGEST}"
-    images = "uint8 RGB 0 to 255" if inside else "float32 RGB 0 to 1"
+    images = "uint8 RGB 0 to 255" if inside else "float32 RGB, normalised"
     labels = "labels (N, H, W) uint8, indices of classes; " if inside else ""
     return {
         "net": restored.name,
         "input": f"images (N, 3, H, W), {images}; {sides}",
         "output": f"{labels}logits (N, {len(restored.classes)}, H, W) float32",
-        "normalisation": "inside the graph: ((0 to 1) - mean) / std",
+        "normalisation": f"(RGB / 255 - mean) / std, {'in the graph' if inside else 'before it, by the caller'}",
         "mean": mean,
         "std": std,
         "classes": list(restored.classes),

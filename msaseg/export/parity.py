@@ -12,7 +12,7 @@ from msaseg.data.frames import Pixels, Size, resize_image
 from msaseg.data.scene import draw
 from msaseg.errors import UserError
 from msaseg.export.formats import Run
-from msaseg.export.program import SMALLEST
+from msaseg.export.program import SMALLEST, prepared
 from msaseg.predict.pictures import IMAGES, read
 from msaseg.restoring import Restored
 
@@ -22,6 +22,8 @@ DIFFERENCE = 1e-3
 """Largest difference of two logits that is allowed, as a share of the largest logit."""
 FRAMES = 4
 """Images that are compared, each at two sizes."""
+LONGEST = 960
+"""Pixels of an image's longer side, CamVid's; a larger photograph is shrunk: at its own size it costs minutes."""
 
 
 class Parity(NamedTuple):
@@ -57,7 +59,8 @@ def frames(folder: Path | None, size: Size) -> list[Pixels]:
     found = sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGES)
     if not found:
         raise UserError(f"frames={folder}: no images here: give a folder, or leave it away for drawn scenes")
-    return [read(found[place * len(found) // FRAMES]) for place in range(min(FRAMES, len(found)))]
+    count = min(FRAMES, len(found))
+    return [_shrunk(read(found[place * len(found) // count])) for place in range(count)]
 
 
 def compare(run: Run, restored: Restored, images: list[Pixels], inside: bool) -> Parity:
@@ -72,7 +75,7 @@ def compare(run: Run, restored: Restored, images: list[Pixels], inside: bool) ->
     difference = largest = 0.0
     same = pixels = 0
     for batch in _batches(images, restored.size):
-        outputs = run(batch if inside else batch.float() / 255)
+        outputs = run(prepared(restored, batch, inside))
         with torch.inference_mode():
             expected = restored.logits(batch)
         labels = outputs[0].long() if inside else outputs[0].argmax(1)
@@ -81,6 +84,12 @@ def compare(run: Run, restored: Restored, images: list[Pixels], inside: bool) ->
         same += int((labels == expected.argmax(1)).sum())
         pixels += labels.numel()
     return Parity(difference, largest, same / pixels, pixels)
+
+
+def _shrunk(image: Pixels) -> Pixels:
+    height, width = image.shape[:2]
+    scale = min(1.0, LONGEST / max(height, width))
+    return resize_image(image, (max(1, round(scale * height)), max(1, round(scale * width))))
 
 
 def _batches(images: list[Pixels], size: Size) -> Iterator[Tensor]:

@@ -10,6 +10,7 @@ from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
 from msaseg.nets.blocks import STRIDE, crop_like
+from msaseg.nets.encoders import Encoder
 from msaseg.restoring import Restored
 
 SMALLEST = 2 * STRIDE + 1
@@ -28,12 +29,13 @@ class Program(nn.Module):
     is the same.
 
     Shape:
-        images: (N, 3, H, W) RGB: uint8 with the processing inside, else float in [0, 1].
+        images: (N, 3, H, W) RGB: uint8 with the processing inside, else float as the net takes it.
         returns: inside: classes (N, H, W) uint8 and logits; else logits, (N, C, H, W) float32.
 
     Args:
         net: in evaluation mode.
-        inside: scale uint8 to [0, 1] before the net, and choose the class with the largest logit after it.
+        inside: scale uint8 to [0, 1] before the net, which normalises that, and choose the class with the largest
+            logit after it.
     """
 
     def __init__(self, net: nn.Module, inside: bool) -> None:
@@ -52,16 +54,38 @@ class Program(nn.Module):
 
 
 def program(restored: Restored, inside: bool) -> Program:
-    """Return a checkpoint's program, on the CPU."""
+    """Return a checkpoint's program, on the CPU.
+
+    Args:
+        restored: the checkpoint.
+        inside: with all processing inside the graph; else it takes normalised floats and returns logits.
+    """
     net = copy.deepcopy(restored.net).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     _fix_padding(net)
+    if not inside:
+        _take_normalised(net)
     return Program(net, inside).eval()
+
+
+def prepared(restored: Restored, images: Tensor, inside: bool) -> Tensor:
+    """Return what a program takes, of uint8 images (N, 3, H, W): themselves, or normalised floats."""
+    if inside:
+        return images
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in restored.mean_std)
+    return (images.float() / 255 - mean) / std
 
 
 def example(inside: bool, size: Sequence[int] = (2 * SMALLEST, 3 * SMALLEST)) -> Tensor:
     """Return two images that a graph can be recorded with."""
     images = torch.randint(0, 256, (2, 3, *size), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     return images if inside else images.float() / 255
+
+
+def _take_normalised(net: nn.Module) -> None:
+    """Leave normalising to the caller."""
+    for module in net.modules():
+        if isinstance(module, Encoder):
+            module.mean, module.std = torch.zeros_like(module.mean), torch.ones_like(module.std)
 
 
 def _fix_padding(net: nn.Module) -> None:
