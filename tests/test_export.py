@@ -151,8 +151,7 @@ def test_difference_of_a_file_is_seen_and_counted(checkpoint):
     restored, images = restore(checkpoint), frames(None, (64, 96))
 
     def half_wrong(batch):
-        with torch.inference_mode():
-            logits = restored.logits(batch).clone()
+        logits = restored.logits(batch).clone()
         logits[:, 0, : batch.shape[2] // 2] += 100
         return logits.argmax(1), logits
 
@@ -215,7 +214,6 @@ def test_without_the_extra_onnx_names_the_command(export, monkeypatch, capsys):
     [
         (["output=net.pt"], "format=onnx ends in .onnx"),
         (["output=no/such/net.pt", "format=torchscript"], "no such folder"),
-        (["output=..pt", "format=torchscript"], "ends in .pt"),
         (["output=net.pt", "format=torchscript", "frames=nowhere"], "no images here"),
         (["output=net.onx", "format=onx"], "did you mean onnx?"),
         (["output=net.pt", "format=torchscript", "processing=non"], "processing=non"),

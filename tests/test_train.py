@@ -128,7 +128,7 @@ def test_run_broken_off_goes_on_and_ends_the_same(cli, tmp_path, monkeypatch):
     [
         (["+experiment=poling_sweep"], ["experiment=poling_sweep", "did you mean pooling_sweep?"]),
         (["protocol=papper"], ["protocol=papper", "did you mean paper?"]),
-        (["model=msanett"], ["model=msanett", "did you mean msanet?"]),
+        (["model=msanett"], ["model=msanett", "did you mean msanet"]),
         (["model.net.num_pooling=3"], ["model.net.num_pooling", "did you mean model.net.num_poolings"]),
         (["protcol=paper"], ["protcol", "did you mean protocol"]),
         (["experiment=pooling_sweep"], ["+experiment=..."]),
