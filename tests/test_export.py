@@ -261,8 +261,8 @@ def test_convolutions_that_pad_as_tensorflow_does_pad_the_same_in_a_program(tmp_
         )
 
 
-CANNOT = {("dpn", name): 1 for name in FORMATS} | {("enet", "torchscript"): 2, ("icnet", "onnx"): 2}
-"""What a recorder cannot hold is refused: DPN's last step sees where an image ends, wherever it was padded."""
+CANNOT = {("enet", "onnx"), ("segnet_vgg16", "onnx")}
+"""Nets that unpool: another runtime rounds otherwise, and of two maxima that are all but equal takes the other."""
 
 
 @pytest.mark.slow
@@ -273,5 +273,5 @@ def test_net_of_any_kind_is_exported_or_refused(export, tmp_path, model, name, p
     path = tmp_path / "weights.ckpt"
     leave_checkpoint(path, f"model={model}", seen=pixels((64, 96), 2))
     status, output = export(name, f"processing={processing}", checkpoint=path)
-    assert status == CANNOT.get((model, name), 0)
+    assert status == 0 or (status == 1 and (model, name) in CANNOT)
     assert output.exists() == (status == 0)

@@ -1,5 +1,6 @@
 """Does an exported file compute what the net computes?"""
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -66,18 +67,22 @@ def frames(folder: Path | None, size: Size) -> list[Pixels]:
 def compare(run: Run, restored: Restored, images: list[Pixels], inside: bool) -> Parity:
     """Compare an opened file with the net.
 
+    The net runs with its images laid out as in the file: another layout rounds otherwise, and where two values of a
+    pooling are all but equal a net that unpools (ENet, SegNet) then puts the maximum into another place.
+
     Args:
         run: the file.
         restored: the net.
         images: each is compared at the net's training size and at its own; the first two in one batch, too.
         inside: whether the file takes uint8 and chooses the classes itself.
     """
+    net = copy.deepcopy(restored.net).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     difference = largest = 0.0
     same = pixels = 0
     for batch in _batches(images, restored.size):
         outputs = run(prepared(restored, batch, inside))
         with torch.inference_mode():
-            expected = restored.logits(batch)
+            expected = net(batch.float() / 255)
         labels = outputs[0].long() if inside else outputs[0].argmax(1)
         difference = max(difference, (outputs[-1] - expected).abs().max().item())
         largest = max(largest, expected.abs().max().item())

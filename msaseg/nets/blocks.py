@@ -1,5 +1,6 @@
 """The small pieces that every net is made of, and the padding that makes any input size fit."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -51,6 +52,35 @@ def crop_like(maps: Tensor, reference: Tensor) -> Tensor:
     """Cut `maps` at the bottom and right to the height and width of `reference`."""
     height, width = reference.shape[-2:]
     return maps[..., :height, :width]
+
+
+def average_on_grid(maps: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Average over the cells of a grid, as `F.adaptive_avg_pool2d` does.
+
+    While a graph is recorded for any image size (`torch.export`) the same is written as a product with two matrices:
+    ONNX has no pooling whose cells follow the size.
+
+    Shape:
+        maps: (N, C, h, w).
+        returns: (N, C, rows, columns).
+
+    Args:
+        maps: what to average.
+        grid: rows and columns.
+    """
+    if not torch.compiler.is_exporting():
+        return F.adaptive_avg_pool2d(maps, grid)
+    down, across = (_cells(size, count, maps) for size, count in zip(maps.shape[-2:], grid, strict=True))
+    return down @ maps @ across.mT
+
+
+def _cells(size: int, count: int, like: Tensor) -> Tensor:
+    """Return (count, size) weights: row i averages positions floor(i size / count) to ceil((i + 1) size / count)."""
+    cells = torch.arange(count, device=like.device).unsqueeze(1)
+    positions = torch.arange(size, device=like.device)
+    starts, ends = cells * size // count, ((cells + 1) * size + count - 1) // count
+    inside = ((positions >= starts) & (positions < ends)).to(like.dtype)
+    return inside / inside.sum(1, keepdim=True)
 
 
 def check_choice(argument: str, value: object, allowed: tuple[object, ...]) -> None:

@@ -96,6 +96,5 @@ class DeepParsingNetwork(nn.Module):
             else:
                 maps = layer(maps)
         enlarged = F.interpolate(self.unary(maps), padded.shape[-2:], mode="bilinear")
-        scores = crop_like(enlarged, images)
-        logits: Tensor = self.mean_field(scores)
-        return (logits, {"unary": scores}) if auxiliary else logits
+        logits: Tensor = crop_like(self.mean_field(enlarged), images)
+        return (logits, {"unary": crop_like(enlarged, images)}) if auxiliary else logits

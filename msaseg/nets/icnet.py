@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import conv_bn_relu
+from msaseg.nets.blocks import average_on_grid, conv_bn_relu
 
 BINS = (1, 2, 3, 6)
 """Rows and columns of the pyramid pooling's grids."""
@@ -63,7 +63,7 @@ class PyramidPooling(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Average over each grid, enlarge, sum, reduce."""
-        averages = [_resize(F.adaptive_avg_pool2d(maps, bins), maps.shape[-2:]) for bins in BINS]
+        averages = [_resize(average_on_grid(maps, (bins, bins)), maps.shape[-2:]) for bins in BINS]
         out: Tensor = self.reduce(maps + torch.stack(averages).sum(0))
         return out
 

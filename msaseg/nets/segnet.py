@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -37,7 +38,11 @@ def unpool(maps: Tensor, places: Places) -> Tensor:
         maps: of the shape that `pool` returned.
         returns: of the shape that `pool` was given.
     """
-    return F.max_unpool2d(maps, places.indices, (2, 2), output_size=places.size)
+    height, width = places.size
+    if not torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+        return F.max_unpool2d(maps, places.indices, (2, 2), output_size=(height, width))
+    empty = maps.new_zeros(*maps.shape[:2], height * width)  # slower, but a traced graph holds it for any size
+    return empty.scatter(2, places.indices.flatten(2), maps.flatten(2)).unflatten(2, (height, width))
 
 
 class SegNet(nn.Module):

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import crop_like, pad_to_stride
+from msaseg.nets.blocks import average_on_grid, crop_like, pad_to_stride
 from msaseg.nets.encoders import Encoder, ResNet18Encoder
 
 WIDTH = 128
@@ -61,6 +61,13 @@ def enlarge_and_add(coarse: Tensor, fine: Tensor) -> Tensor:
     return F.interpolate(coarse, fine.shape[-2:], mode="bilinear") + fine
 
 
+def _rounded(numerator: int, denominator: int) -> int:
+    """Return `round(numerator / denominator)`, a half to the even side, by sums that a recorded graph can hold."""
+    nearest = (2 * numerator + denominator) // (2 * denominator)
+    is_half = nearest - (2 * numerator + denominator - 1) // (2 * denominator)
+    return nearest - is_half * (nearest % 2)
+
+
 class SpatialPyramidPooling(nn.Module):
     """Averages over three grids, enlarged and concatenated with the map itself.
 
@@ -82,7 +89,8 @@ class SpatialPyramidPooling(nn.Module):
         height, width = maps.shape[-2:]
         found = [maps]
         for rows, level in zip(GRIDS, self.levels, strict=True):
-            pooled = level(F.adaptive_avg_pool2d(maps, (rows, max(1, round(rows * width / height)))))
+            columns = max(1, _rounded(rows * width, height))
+            pooled = level(average_on_grid(maps, (rows, columns)))
             found.append(F.interpolate(pooled, (height, width), mode="bilinear"))
         mixed: Tensor = self.mix(torch.cat(found, dim=1))
         return mixed
