@@ -39,10 +39,10 @@ def unpool(maps: Tensor, places: Places) -> Tensor:
         returns: of the shape that `pool` was given.
     """
     height, width = places.size
-    if not torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+    if not torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
         return F.max_unpool2d(maps, places.indices, (2, 2), output_size=(height, width))
     empty = maps.new_zeros(*maps.shape[:2], height * width)  # slower, but a traced graph holds it for any size
-    return empty.scatter(2, places.indices.flatten(2), maps.flatten(2)).unflatten(2, (height, width))
+    return empty.scatter(2, places.indices.flatten(2), maps.flatten(2)).view(*maps.shape[:2], height, width)
 
 
 class SegNet(nn.Module):
