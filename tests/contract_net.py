@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from msaseg.export.program import Program
 from msaseg.nets.attention import PositionAttention
 
 # A constant added to every key changes no softmax, so the keys' biases have no gradient but rounding.
@@ -58,6 +59,13 @@ class NetContract:
             logits, *auxiliary = all_outputs(net, images)
             torch.testing.assert_close(logits, net(images))
         assert [tuple(maps.shape) for maps in auxiliary] == [(1, 1, 65, 97)] * len(net.auxiliaries)
+
+    @pytest.mark.parametrize("size", [(64, 96), (65, 97)])
+    def test_padding_before_the_net_changes_nothing(self, net, size):
+        """An exported program pads always, so a net must pad before all else and crop after all else."""
+        images = torch.rand(1, 3, *size)
+        with torch.no_grad():
+            torch.testing.assert_close(Program(net, inside=False)(images), net(images))
 
     def test_backward_reaches_every_parameter(self, net):
         wake_attention(net)
