@@ -78,3 +78,11 @@ def test_decoder_starts_from_the_maxima_at_stride_32():
 def test_segnet_with_another_encoder_is_refused():
     with pytest.raises(ValueError, match="encoder must be a VGG16Encoder, not a ConvEncoder"):
         SegNet(3, ConvEncoder())
+
+
+@pytest.mark.parametrize("size", [(8, 12), (7, 9)])
+def test_unpooling_is_the_same_in_a_traced_graph(monkeypatch, size):
+    maps, places = pool(torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0)))
+    expected = unpool(maps, places)
+    monkeypatch.setattr(torch.jit, "is_tracing", lambda: True)
+    assert torch.equal(unpool(maps, places), expected)

@@ -4,7 +4,6 @@ import pytest
 import torch
 from contract_net import NetContract, parameter_count
 
-from msaseg.nets.blocks import average_on_grid
 from msaseg.nets.encoders import ConvEncoder, ResNet18Encoder
 from msaseg.nets.swiftnet import SpatialPyramidPooling, SwiftNet, _rounded, residual_sums
 from msaseg.nets.swiftnet_pyramid import SwiftNetPyramid
@@ -103,14 +102,6 @@ def test_scales_share_convolutions_and_not_batch_norms():
 def test_other_encoder_is_refused_by_name(kind):
     with pytest.raises(ValueError, match="encoder must be a ResNet18Encoder, not a ConvEncoder"):
         kind(12, ConvEncoder())
-
-
-@pytest.mark.parametrize(("size", "grid"), [((12, 15), (2, 3)), ((7, 5), (8, 4)), ((23, 31), (6, 6)), ((4, 9), (1, 1))])
-def test_average_on_a_grid_is_the_same_in_a_recorded_graph(monkeypatch, size, grid):
-    maps = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
-    expected = average_on_grid(maps, grid)
-    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
-    torch.testing.assert_close(average_on_grid(maps, grid), expected)
 
 
 def test_columns_of_a_grid_are_rounded_as_python_rounds():

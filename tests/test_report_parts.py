@@ -106,6 +106,18 @@ def test_names_stand_beside_points_of_categories():
     assert plot(chart(series=[series]))["data"][0]["text"] == ["40", "7"]
 
 
+def test_names_of_few_categories_are_broken_into_lines_and_of_many_are_slanted():
+    few, many = (
+        plot(chart(series=[Series("laptop", ["SwiftNet pyramid"] * count, [1.0] * count)]))["layout"]
+        for count in (4, 14)
+    )
+    assert few["xaxis"]["ticktext"][0] == "SwiftNet<br>pyramid"
+    assert "tickangle" not in few["xaxis"]
+    assert many["xaxis"]["ticktext"][0] == "SwiftNet pyramid"
+    assert many["xaxis"]["tickangle"] == -60
+    assert many["height"] > few["height"]
+
+
 def test_texts_reach_plotly_escaped():
     series = Series("<a href='x'>", ["<i>"], [1.0], hover=["<u>"], names=["<s>"])
     text = json.dumps(plot(chart(series=[series], x_title="<h>", y_title="<k>"))) + json.dumps(heatmap(matrix()))

@@ -1,6 +1,5 @@
 """Does an exported file compute what the net computes?"""
 
-import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from msaseg.data.frames import Pixels, Size, resize_image
 from msaseg.data.scene import draw
 from msaseg.errors import UserError
 from msaseg.export.formats import Run
-from msaseg.export.program import SMALLEST, prepared
+from msaseg.export.program import SMALLEST, net_to_export, prepared
 from msaseg.predict.pictures import IMAGES, read
 from msaseg.restoring import Restored
 
@@ -76,7 +75,7 @@ def compare(run: Run, restored: Restored, images: list[Pixels], inside: bool) ->
         images: each is compared at the net's training size and at its own; the first two in one batch, too.
         inside: whether the file takes uint8 and chooses the classes itself.
     """
-    net = copy.deepcopy(restored.net).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    net = net_to_export(restored)
     difference = largest = 0.0
     same = pixels = 0
     for batch in _batches(images, restored.size):

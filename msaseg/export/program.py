@@ -53,6 +53,12 @@ class Program(nn.Module):
         return (logits.argmax(1).to(torch.uint8), logits) if self.inside else logits
 
 
+def net_to_export(restored: Restored) -> nn.Module:
+    """Return a copy of a checkpoint's net, on the CPU, in the memory layout that files are recorded in."""
+    net: nn.Module = copy.deepcopy(restored.net)
+    return net.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload,no-any-return]
+
+
 def program(restored: Restored, inside: bool) -> Program:
     """Return a checkpoint's program, on the CPU.
 
@@ -60,7 +66,7 @@ def program(restored: Restored, inside: bool) -> Program:
         restored: the checkpoint.
         inside: with all processing inside the graph; else it takes normalised floats and returns logits.
     """
-    net = copy.deepcopy(restored.net).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    net = net_to_export(restored)
     _fix_padding(net)
     if not inside:
         _take_normalised(net)

@@ -19,6 +19,7 @@ CLEAR = "rgba(0,0,0,0)"
 FONT = "ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 DODGE = 0.14  # between the series of one category, in categories
 LINE = 48  # characters that fit below an axis
+NARROW = 6  # characters a category; with fewer its name is slanted
 PHONE = 40  # of a legend or a title, on the narrowest screens
 MARKERS = ("circle", "square", "triangle-up", "triangle-down", "pentagon", "x")
 
@@ -93,7 +94,10 @@ def _layout(chart: Chart) -> Json:
         ticks = {"tickvals": values, "ticktext": [f"{value:g}" for value in values]}
         look["xaxis"] |= {"type": "log", "showgrid": True, **ticks}
     elif chart.kind == "points":
-        look["xaxis"] |= _categories([str(x) for x in chart.series[0].x])
+        names = [str(x) for x in chart.series[0].x]
+        look["xaxis"] |= _categories(names)
+        if "tickangle" in look["xaxis"]:
+            look["height"] += 5 * max(map(len, names))  # so that the plot above the names stays as tall
     elif chart.kind == "bars":
         look |= {"barmode": "group", "bargap": 0.25}
         look["xaxis"]["type"] = "category"
@@ -102,10 +106,12 @@ def _layout(chart: Chart) -> Json:
 
 
 def _categories(names: Sequence[str]) -> Json:
-    """Return an axis that names the categories 0, 1, 2 ... below it, broken into lines."""
-    room = max(6, LINE // len(names))
-    texts = ["<br>".join(escape(line) for line in _lines(name, room)) for name in names]
-    return {"tickvals": list(range(len(names))), "ticktext": texts, "range": [-0.6, len(names) - 0.4]}
+    """Return an axis that names the categories 0, 1, 2 ... below it, broken into lines, or slanted if they are many."""
+    axis = {"tickvals": list(range(len(names))), "range": [-0.6, len(names) - 0.4]}
+    room = LINE // len(names)
+    if room < NARROW:
+        return axis | {"ticktext": [escape(name) for name in names], "tickangle": -60}
+    return axis | {"ticktext": ["<br>".join(escape(line) for line in _lines(name, room)) for name in names]}
 
 
 def _lines(name: str, room: int) -> list[str]:
