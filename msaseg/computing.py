@@ -12,6 +12,7 @@ from torch import nn
 from msaseg import provenance
 from msaseg.module import SegmentationModule
 from msaseg.nets.msanet import MSANet
+from msaseg.records import key_of_record
 from msaseg.running import build, make_record
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,9 @@ def compute(config: DictConfig, record_path: Path) -> None:
     results = {"computed": dict(function(module.net))}
     seconds = {"total": time.perf_counter() - started}
     hardware = provenance.hardware(torch.device("cpu"), "32-true")
-    make_record(config, record_path, module, results=results, seconds=seconds, hardware=hardware).save(record_path)
+    make_record(
+        config, key_of_record(config, record_path), module, results=results, seconds=seconds, hardware=hardware
+    ).save(record_path)
     log.info("computed: %s", record_path)
 
 

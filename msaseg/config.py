@@ -6,6 +6,7 @@ The only place that registers OmegaConf resolvers; imported by every process tha
 import hashlib
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,7 @@ def hashed_part(config: DictConfig) -> dict[str, Any]:
 
 def config_hash(config: DictConfig) -> str:
     """Return eight hexadecimal digits that name what a run computes; seeds of one run share them."""
-    text = json.dumps(hashed_part(config), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return identity_hash(hashed_part(config))
 
 
 def net_hash(net: dict[str, Any]) -> str:
@@ -78,14 +78,38 @@ def net_hash(net: dict[str, Any]) -> str:
     Args:
         net: its resolved configuration, below `model.net`; class count and weights are left out.
     """
-    text = json.dumps(_architecture(net), sort_keys=True)
+    return identity_hash(net, NO_ARCHITECTURE)
+
+
+def identity_hash(config: dict[str, Any], without_keys: Collection[str] = ()) -> str:
+    """Return eight hexadecimal digits over a resolved configuration.
+
+    They survive a move of the code and a new option: of a `_target_` only the class name counts, not its module,
+    and a key whose value is null does not count at all.
+
+    Args:
+        config: plain containers.
+        without_keys: keys that do not count either, at any depth.
+
+    >>> identity_hash({"_target_": "old.place.Net", "width": 64})
+    'ecf8cd1a'
+    >>> identity_hash({"_target_": "new.place.Net", "width": 64, "option": None})
+    'ecf8cd1a'
+    """
+    text = json.dumps(_identity(config, without_keys), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _architecture(part: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _identity(part: Any, without_keys: Collection[str]) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(part, list):
+        return [_identity(value, without_keys) for value in part]
     if not isinstance(part, dict):
         return part
-    return {key: _architecture(value) for key, value in part.items() if key not in NO_ARCHITECTURE}
+    return {
+        key: str(value).rpartition(".")[2] if key == "_target_" else _identity(value, without_keys)
+        for key, value in part.items()
+        if value is not None and key not in without_keys
+    }
 
 
 def compose_run(overrides: list[str]) -> DictConfig:

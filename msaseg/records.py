@@ -22,6 +22,55 @@ README = ROOT / "README.md"
 
 
 @dataclass(frozen=True)
+class RunKey:
+    """What a run is called: the row of a table that it fills, under which protocol and seed, and what it computes.
+
+    Args:
+        table: id of the table; `NO_TABLE` for a run outside any experiment.
+        protocol: name of the protocol that it is trained and scored under.
+        row: the table's row.
+        seed: of initialisation, shuffling and augmentation.
+        config_hash: eight hexadecimal digits over the configuration, without seed and machine.
+
+    Raises:
+        UserError: a name that cannot be a folder's.
+    """
+
+    table: str
+    protocol: str
+    row: str
+    seed: int
+    config_hash: str
+
+    def __post_init__(self) -> None:
+        for key in ("table", "protocol", "row"):
+            name = getattr(self, key)
+            if not isinstance(name, str) or not name or name in (".", "..") or set(name) & set("/\\\0"):
+                raise UserError(f"{key}={name}: it names a folder of records: give a name without slashes")
+
+    @classmethod
+    def of(cls, config: DictConfig) -> "RunKey":
+        """Return the key of a composed run."""
+        return cls(config.table.id, config.protocol.name, str(config.row), config.seed, config_hash(config))
+
+    def path(self, root: Path) -> Path:
+        """Return where the record lies: runs that compute different things never share a file."""
+        return root / self.table / self.protocol / self.row / self.file_name
+
+    @property
+    def file_name(self) -> str:
+        """The record's name in its row's folder."""
+        return f"seed{self.seed}-{self.config_hash}.json"
+
+    def find(self, root: Path) -> Path | None:
+        """Return the record of this run, whichever table and row asked for it first, or None if it is not finished.
+
+        Two tables may ask for one run (Table 2's last row is one of Table 3's): it is made and filed once.
+        """
+        return min(root.glob(f"*/{self.protocol}/*/{self.file_name}"), default=None)
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """What a finished run did and measured. No record means that the run is not finished.
 
@@ -98,6 +147,11 @@ class RunRecord:
                 costs[f"{prefix}macs_g"] = cost["macs"] / 1e9
         return costs
 
+    @property
+    def key(self) -> RunKey:
+        """What the run is called."""
+        return RunKey(self.table, self.protocol, self.row, self.seed, self.config_hash)
+
     def save(self, path: Path) -> None:
         """Write the record so that a reader sees all of it or nothing."""
         write_whole(path, to_json(asdict(self)))
@@ -144,19 +198,6 @@ def write_whole(path: Path, text: str) -> None:
     os.replace(part, path)
 
 
-def record_path(root: Path, table: str, protocol: str, row: str, seed: int, config_hash: str) -> Path:
-    """Return where a run's record lies: runs that compute different things never share a file."""
-    return root / table / protocol / row / f"seed{seed}-{config_hash}.json"
-
-
-def find_record(root: Path, protocol: str, seed: int, config_hash: str) -> Path | None:
-    """Return the record of a run, whichever table and row asked for it first, or None if it is not finished.
-
-    Two tables may ask for one run (Table 2's last row is one of Table 3's): it is made and filed once.
-    """
-    return min(root.glob(f"*/{protocol}/*/seed{seed}-{config_hash}.json"), default=None)
-
-
 def results_root(publish: bool, outputs: Path) -> Path:
     """Return the folder of `records/` and `tables/`: in the repository, or on this machine alone."""
     return PUBLISHED if publish else outputs
@@ -170,9 +211,13 @@ def records_root(publish: bool, outputs: Path) -> Path:
 def path_of_record(config: DictConfig) -> Path:
     """Return where the record of a composed run is, or will be."""
     root = records_root(config.protocol.publish, Path(config.paths.outputs))
-    digest = config_hash(config)
-    made = find_record(root, config.protocol.name, config.seed, digest)
-    return made or record_path(root, config.table.id, config.protocol.name, config.row, config.seed, digest)
+    key = RunKey.of(config)
+    return key.find(root) or key.path(root)
+
+
+def key_of_record(config: DictConfig, path: Path) -> RunKey:
+    """Return what a composed run is filed as: what its record at `path` says if it is made again, else its own key."""
+    return RunRecord.load(path).key if path.exists() else RunKey.of(config)
 
 
 def to_json(content: dict[str, Any]) -> str:

@@ -2,16 +2,19 @@
 
 import hashlib
 import importlib
-import json
+import inspect
+import pkgutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from msaseg.config import identity_hash
 from msaseg.data.camvid import CLASSES
 from msaseg.errors import UserError
 from msaseg.nets.encoders import Encoder
@@ -57,7 +60,7 @@ class Restored:
     @property
     def config_hash(self) -> str:
         """The eight digits that name the run and its records (`msaseg.config.config_hash`)."""
-        return hashlib.sha256(json.dumps(self.config, sort_keys=True).encode()).hexdigest()[:8]
+        return identity_hash(self.config)
 
     @cached_property
     def digest(self) -> str:
@@ -117,7 +120,8 @@ def choose_device(word: str) -> torch.device:
 def construct(part: Mapping[str, Any], package: str) -> object:
     """Build what a part of a configuration describes, out of classes that a package itself defines.
 
-    A checkpoint may come from anywhere: its `_target_` must not reach another function of the machine.
+    A checkpoint may come from anywhere: its `_target_` must not reach another function of the machine. Of the
+    target only the class name counts, so that a checkpoint outlives a move of the code.
 
     Args:
         part: `_target_` and arguments; an argument that has a `_target_` is built first.
@@ -127,14 +131,8 @@ def construct(part: Mapping[str, Any], package: str) -> object:
         ValueError: the target is not a class of the package.
     """
     target = str(part["_target_"])
-    module, _, name = target.rpartition(".")
-    kind = None
-    if module.startswith(f"{package}."):
-        try:
-            kind = getattr(importlib.import_module(module), name, None)
-        except ModuleNotFoundError:
-            kind = None
-    if not isinstance(kind, type) or not kind.__module__.startswith(f"{package}."):
+    kind = own_classes(package).get(target.rpartition(".")[2])
+    if kind is None:
         raise ValueError(f"{target} is not a class of {package}")
     arguments = {
         key: construct(value, package) if isinstance(value, Mapping) and "_target_" in value else value
@@ -143,6 +141,21 @@ def construct(part: Mapping[str, Any], package: str) -> object:
     }
     built: object = kind(**arguments)
     return built
+
+
+@cache
+def own_classes(package: str) -> dict[str, type]:
+    """Return the classes that the modules of a package define, by name, less those that share a name."""
+    root = importlib.import_module(package)
+    names = [found.name for found in pkgutil.walk_packages(root.__path__, f"{package}.")]
+    classes = [
+        kind
+        for module in map(importlib.import_module, names)
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if kind.__module__ == module.__name__
+    ]
+    count = Counter(kind.__name__ for kind in classes)
+    return {kind.__name__: kind for kind in classes if count[kind.__name__] == 1}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,12 @@ from pytorch_lightning.loggers import Logger
 
 from msaseg import checkpoints, provenance
 from msaseg.callbacks import EpochLine, LossWatch, PredictionPanel
-from msaseg.config import config_hash, hashed_part
+from msaseg.config import hashed_part
 from msaseg.data.datamodule import CamVidDataModule
 from msaseg.metrics import confusion_matrix, scores
 from msaseg.module import SegmentationModule
 from msaseg.profile import cost
-from msaseg.records import RunRecord
+from msaseg.records import RunKey, RunRecord, key_of_record
 from msaseg.wandb_logger import RunLogger
 
 log = logging.getLogger(__name__)
@@ -98,8 +99,9 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
     }
     seconds["total"] = sum(seconds.values())
     hardware = provenance.hardware(trainer.strategy.root_device, trainer.precision)
+    key = key_of_record(config, record_path)
     record = make_record(
-        config, record_path, module, results=module.results, seconds=seconds, hardware=hardware, data=data, url=url
+        config, key, module, results=module.results, seconds=seconds, hardware=hardware, data=data, url=url
     )
     record.save(record_path)
     for folder in (checkpoints.resume_folder(run_dir), checkpoints.best_folder(run_dir)):
@@ -177,7 +179,7 @@ def probe(config: DictConfig, module: SegmentationModule, data: CamVidDataModule
 
 def make_record(
     config: DictConfig,
-    path: Path,
+    key: RunKey,
     module: SegmentationModule,
     *,
     results: Mapping[str, Mapping[str, Any]],
@@ -186,11 +188,11 @@ def make_record(
     data: CamVidDataModule | None = None,
     url: str | None = None,
 ) -> RunRecord:
-    """Return the record of a finished run, filed under the table and row of its path.
+    """Return the record of a finished run.
 
     Args:
         config: of the run.
-        path: of the record.
+        key: what it is called.
         module: with the net and its history.
         results: part name to scores, with the part's `confusion` matrix where it has one.
         seconds: wall time of the run's phases.
@@ -200,11 +202,7 @@ def make_record(
     """
     metrics = {part: {key: x for key, x in result.items() if key != "confusion"} for part, result in results.items()}
     return RunRecord(
-        table=path.parents[2].name,
-        protocol=config.protocol.name,
-        row=path.parent.name,
-        seed=config.seed,
-        config_hash=config_hash(config),
+        **asdict(key),
         metrics=metrics,
         confusion={part: result["confusion"] for part, result in results.items() if "confusion" in result},
         classes=list(module.classes),

@@ -1,7 +1,5 @@
 """One JSON file a measured net: written, read and named here only."""
 
-import hashlib
-import json
 import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -99,11 +97,6 @@ class SpeedRecord:
 def speeds_root(publish: bool, outputs: Path) -> Path:
     """Return where the records of speeds lie: in the repository, or on this machine alone."""
     return results_root(publish, outputs) / "speeds"
-
-
-def hash_of(config: dict[str, Any]) -> str:
-    """Return eight hexadecimal digits that name what was measured."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def device_slug(hardware: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from msaseg.records import RunRecord, record_path
+from msaseg.records import RunRecord
 from msaseg.tables.plan import Plan, Point
 from msaseg.tables.spec import Table, load_tables
 
@@ -57,7 +57,6 @@ class Suite:
 
     def add(self, point: Point, miou: float, **changes) -> Path:
         record = record_of(point, miou, **changes)
-        key = (record.table, record.protocol, record.row, record.seed, record.config_hash)
-        path = record_path(self.plan.records(point.protocol), *key)
+        path = record.key.path(self.plan.records(point.protocol))
         record.save(path)
         return path

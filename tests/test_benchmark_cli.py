@@ -17,9 +17,9 @@ from msaseg.benchmark.modes import program
 from msaseg.benchmark.roofline import Peaks
 from msaseg.benchmark.session import Conditions, make_step, prepare
 from msaseg.benchmark.variants import build, parse
-from msaseg.config import CONF
+from msaseg.config import CONF, identity_hash
 from msaseg.errors import UserError
-from msaseg.speeds import SpeedRecord, hash_of
+from msaseg.speeds import SpeedRecord
 
 NET = "msanet net/encoder=conv net.width=8 net.num_poolings=1"
 TINY = ["publish=false", "device=cpu", "size=64x64", "warmup=1", "repeats=2", "calls=2", "most_images=1"]
@@ -78,7 +78,7 @@ def test_run_writes_a_record_a_net_and_prints_the_ratio_first(benchmark, tmp_pat
     )
     assert set(plain.code) == {"commit", "dirty"}
     assert plain.config["net"]["width"] == 8
-    assert plain.config_hash == hash_of(plain.config) != found[tuned].config_hash
+    assert plain.config_hash == identity_hash(plain.config) != found[tuned].config_hash
     assert str(tmp_path) not in json.dumps(plain.config)
     assert plain.seconds["total"] > 0
     header, _, row, *_ = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]

@@ -36,7 +36,7 @@ def plan(tmp_path, monkeypatch):
     def points(self, table, protocol, seeds=None, extra=()):
         same = shared | (under_smoke if protocol == "smoke" else {})
         places = [(table.id, row) for row in table.rows]
-        return [Point(table.id, protocol, row, 0, (), same.get((id, row), f"{id} {row}")) for id, row in places]
+        return [Point(table.id, protocol, row, 0, same.get((id, row), f"{id} {row}"), ()) for id, row in places]
 
     monkeypatch.setattr(Plan, "points", points)
     return Plan(tmp_path)

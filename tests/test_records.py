@@ -1,14 +1,15 @@
 import json
+import re
 from dataclasses import replace
 
 import pytest
 
 from msaseg.errors import UserError
-from msaseg.records import RunRecord, find_record, record_path
+from msaseg.records import RunKey, RunRecord
 
 
 def test_record_saved_and_loaded_is_the_same(tmp_path, record):
-    path = record_path(tmp_path, "t", "paper", "pool0", 3, "abcd1234")
+    path = replace(record, table="t", row="pool0").key.path(tmp_path)
     record.save(path)
     assert RunRecord.load(path) == record
     assert [p.name for p in path.parent.iterdir()] == ["seed3-abcd1234.json"]
@@ -43,12 +44,19 @@ def test_record_value_reaches_classes_other_parts_texts_and_the_encoder(record):
 
 
 def test_record_is_found_under_whichever_table_it_was_made_for(tmp_path, record):
-    path = record_path(tmp_path, "other", "paper", "row", 3, "abcd1234")
+    key = RunKey("other", "paper", "row", 3, "abcd1234")
+    path = key.path(tmp_path)
     record.save(path)
-    assert find_record(tmp_path, "paper", 3, "abcd1234") == path
-    assert find_record(tmp_path, "paper", 4, "abcd1234") is None
-    assert find_record(tmp_path, "laptop", 3, "abcd1234") is None
-    assert find_record(tmp_path, "paper", 3, "ffffffff") is None
+    assert replace(key, table="t", row="pool0").find(tmp_path) == path
+    for other in ({"seed": 4}, {"protocol": "laptop"}, {"config_hash": "ffffffff"}):
+        assert replace(key, **other).find(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "/etc", "", "a\\b"])
+@pytest.mark.parametrize("key", ["table", "protocol", "row"])
+def test_key_when_a_name_is_no_folder_of_its_own_is_refused(record, key, name):
+    with pytest.raises(UserError, match=f"{key}={re.escape(name)}: "):
+        replace(record.key, **{key: name})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from tables_suite import record_of
 
-from msaseg.records import record_path
 from msaseg.report import __main__ as command
 from msaseg.tables.plan import Plan
 from msaseg.tables.spec import load_tables
@@ -50,8 +49,7 @@ def page(tmp_path_factory) -> Path:
     for table in tables.values():
         for number, point in enumerate(plan.points(table, "smoke", [0, 1])):
             if point.row != "pool1":
-                key = (point.table, point.protocol, point.row, point.seed, point.config_hash)
-                record_of(point, 0.0, **scored(number)).save(record_path(plan.records("smoke"), *key))
+                record_of(point, 0.0, **scored(number)).save(point.path(plan.records("smoke")))
     figures = folder / "figures"
     figures.mkdir()
     picture = {"title": "Fig. 1: f", "caption": "f", "paper": "Fig. 1", "files": ["frame.png"], "records": []}

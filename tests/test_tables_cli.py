@@ -17,12 +17,11 @@ import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from tables_suite import TABLE, record_of
-from msaseg.records import record_path
 from msaseg.tables.plan import Plan
 plan = Plan(Path({outputs!r}))
 for point in plan.missing(TABLE, "smoke", [0]):
     if point.row not in {broken!r}:
-        path = record_path(plan.records("smoke"), point.table, "smoke", point.row, 0, point.config_hash)
+        path = point.path(plan.records("smoke"))
         record_of(point, 40.0).save(path)
 Path({outputs!r}, "command").write_text(" ".join(sys.argv[1:]))
 sys.exit({code})

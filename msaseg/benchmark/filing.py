@@ -17,7 +17,8 @@ from msaseg.benchmark.session import Conditions, Subject
 from msaseg.benchmark.throughput import Throughput, in_one_line
 from msaseg.benchmark.timing import ratios, summary
 from msaseg.benchmark.variants import CHOICES
-from msaseg.speeds import SpeedRecord, hash_of
+from msaseg.config import identity_hash
+from msaseg.speeds import SpeedRecord
 
 
 @dataclass
@@ -90,7 +91,7 @@ def _own(config: DictConfig, label: str, reference: str, conditions: Conditions,
             "weights": "random",
         },
         "config": described,
-        "config_hash": hash_of(described),
+        "config_hash": identity_hash(described),
         "hardware": _hardware(conditions.device, variant.precision),
     }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from msaseg import records
 from msaseg.data.camvid import CLASSES
 from msaseg.overhead.measurement import Measurement, rounded
-from msaseg.records import RunRecord, record_path
+from msaseg.records import RunRecord
 from msaseg.tables.plan import Plan, Point
 from msaseg.tables.protocols import protocol_names
 from msaseg.tables.spec import load_tables
@@ -32,8 +32,7 @@ def measure_tables(calls: int = 3) -> Measurement:
         names = [name for name in protocol_names() if plan.protocol(name).publish]
         points = [p for table in load_tables().values() for name in names for p in plan.points(table, name)]
         for point in points:
-            key = (point.table, point.protocol, point.row, point.seed, point.config_hash)
-            generated(point).save(record_path(Path(folder) / "experiments" / "records", *key))
+            generated(point).save(point.path(Path(folder) / "experiments" / "records"))
         shutil.copy(records.README, folder)
         plan.cache.file.unlink()
         seconds = [_seconds_of([sys.executable, "-c", RENDER, folder], outputs) for _ in range(calls + 1)]

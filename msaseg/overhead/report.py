@@ -10,7 +10,6 @@ from pathlib import Path
 
 from msaseg.overhead.measurement import Measurement
 from msaseg.overhead.rendering import generated
-from msaseg.records import record_path
 from msaseg.tables.plan import Plan, Point
 from msaseg.tables.protocols import protocol_names
 from msaseg.tables.spec import load_tables
@@ -37,8 +36,7 @@ def measure_report(records: int = 1000, calls: int = 3) -> list[Measurement]:
     with tempfile.TemporaryDirectory() as folder:
         outputs = Path(folder) / "outputs"
         for point in _points(Plan(outputs), records):
-            key = (point.table, point.protocol, point.row, point.seed, point.config_hash)
-            generated(point).save(record_path(Path(folder) / "experiments" / "records", *key))
+            generated(point).save(point.path(Path(folder) / "experiments" / "records"))
         seconds, megabytes = zip(*[_cost(folder, outputs) for _ in range(calls + 1)][1:], strict=True)
     what = f"`make report` from {records} records"
     return [

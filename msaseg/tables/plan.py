@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from msaseg.config import CONF, config_hash, net_hash, plain, without
 from msaseg.errors import UserError
-from msaseg.records import find_record, records_root
+from msaseg.records import RunKey, records_root
 from msaseg.speeds import speeds_root
 from msaseg.tables.composed import ComposedCache
 from msaseg.tables.protocols import Protocol, about, compose_protocol
@@ -24,24 +24,14 @@ from msaseg.tables.spec import Table
 
 
 @dataclass(frozen=True)
-class Point:
+class Point(RunKey):
     """One run of a table.
 
     Args:
-        table: the table's id.
-        protocol: name of the protocol that it runs under.
-        row: the row that it fills.
-        seed: of the run.
         overrides: what to type after `msaseg.train` to make exactly this run.
-        config_hash: that the run's record bears.
     """
 
-    table: str
-    protocol: str
-    row: str
-    seed: int
     overrides: tuple[str, ...]
-    config_hash: str
 
 
 class Plan:
@@ -94,7 +84,7 @@ class Plan:
         plan = self.cache.get(key, lambda: _composed(where, lambda: _rows(table.id, chosen)))
         _check_rows(table, [row for row, _, _ in plan["rows"]], where)
         return [
-            Point(table.id, protocol, row, seed, (*overrides, f"seed={seed}"), digest)
+            Point(table.id, protocol, row, seed, digest, (*overrides, f"seed={seed}"))
             for row, digest, overrides in sorted(plan["rows"], key=lambda entry: list(table.rows).index(entry[0]))
             for seed in (plan["seeds"] if seeds is None else seeds)
         ]
@@ -114,7 +104,7 @@ class Plan:
         """Return the runs of a table that have no record, under whichever table it may be filed."""
         root = self.records(protocol)
         points = self.points(table, protocol, seeds)
-        return [point for point in points if find_record(root, protocol, point.seed, point.config_hash) is None]
+        return [point for point in points if point.find(root) is None]
 
     def speeds(self, protocol: str) -> Path:
         """Return the folder that holds the measured speeds shown under a protocol."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from msaseg.errors import UserError
-from msaseg.records import RunRecord, record_path
+from msaseg.records import RunRecord
 from msaseg.tables.spec import Table
 
 
@@ -68,9 +68,8 @@ def read_runs(root: Path, table: Table, protocol: str, current: Mapping[str, str
 
 def _run(path: Path, root: Path, table: Table, row: str) -> Run:
     record = RunRecord.load(path)
-    key = (record.table, record.protocol, record.row, record.seed, record.config_hash)
-    if record_path(root, *key) != path:
-        raise UserError(f"{path}: the record is of {'/'.join(map(str, key))}; move it there or delete it")
+    if record.key.path(root) != path:
+        raise UserError(f"{path}: the record is of {record.key.path(root)}; move it there or delete it")
     try:
         found = {column: record.value(column) for column in table.columns}
         values = {key: x for key, x in found.items() if isinstance(x, str) or (x is not None and math.isfinite(x))}
