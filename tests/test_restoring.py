@@ -179,7 +179,6 @@ def test_checkpoint_when_its_net_is_not_of_this_version_is_refused_with_the_mend
         "msaseg.nets.encoders.timm.create_model",
         "msaseg.nets.encoders.Callable",
         "msaseg.data.camvid.CamVid",
-        "msaseg.nets..MSANet",
     ],
 )
 def test_target_when_it_is_no_class_of_the_package_is_not_called(target):
