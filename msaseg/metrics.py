@@ -25,6 +25,20 @@ def confusion_matrix(num_classes: int) -> MulticlassConfusionMatrix:
     return MulticlassConfusionMatrix(num_classes, ignore_index=IGNORE, validate_args=False)
 
 
+def frame_matrices(predicted: Tensor, labels: Tensor, num_classes: int) -> Tensor:
+    """Return the confusion matrix of each image of a batch.
+
+    Shape:
+        predicted: (N, H, W) class indices.
+        labels: (N, H, W) class indices, or `IGNORE`.
+        returns: (N, num_classes, num_classes) int64 pixels, rows truth, columns prediction.
+    """
+    first = num_classes**2 * torch.arange(len(labels), device=labels.device).view(-1, 1, 1)
+    cells = first + num_classes * labels + predicted
+    counts = torch.bincount(cells[labels != IGNORE], minlength=len(labels) * num_classes**2)
+    return counts.view(len(labels), num_classes, num_classes)
+
+
 def scores(confusion: Tensor, classes: Sequence[str]) -> dict[str, Any]:
     """Return the scores of a confusion matrix, in percent.
 

@@ -4,9 +4,11 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -15,7 +17,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from msaseg.data.camvid import CLASSES
 from msaseg.losses import SegmentationLoss
-from msaseg.metrics import confusion_matrix, scores
+from msaseg.metrics import confusion_matrix, frame_matrices, scores
 
 Batch = dict[str, Any]
 """`image` (N, 3, h, w) uint8, `label` (N, H, W) uint8 (H, W = h, w in training), `name` N frame names."""
@@ -86,6 +88,7 @@ class SegmentationModule(pl.LightningModule):
         )
         self.history: dict[str, list[list[float]]] = {}
         self.results: dict[str, dict[str, Any]] = {}
+        self.frame_matrices: dict[str, NDArray[np.uint32]] = {}
         self.config: dict[str, Any] = {}
         self._epoch_start = 0.0
 
@@ -107,21 +110,23 @@ class SegmentationModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Score one batch of the validation split."""
-        self.log("val/loss", self._score(batch, "val"), batch_size=len(batch["image"]), on_epoch=True)
+        labels = batch["label"].long()
+        logits = self.upsampled_logits(batch)
+        self._matrix("val").update(logits.argmax(1), labels)
+        self.log("val/loss", self.loss(logits, labels), batch_size=len(labels), on_epoch=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Score one batch of the test split; return the predicted classes (N, H, W)."""
-        return self._score(batch, "test", predictions=True)
+        predicted = self.predict_scored(batch)
+        self._matrix("test").update(predicted, batch["label"].long())
+        return predicted
 
-    def _score(self, batch: Batch, stage: str, predictions: bool = False) -> Tensor:
-        labels = batch["label"].long()
-        logits = self.upsampled_logits(batch)
-        predicted = logits.argmax(1)
-        self._matrix(stage).update(predicted, labels)
-        if predictions:
-            return predicted
-        loss: Tensor = self.loss(logits, labels)
-        return loss
+    def predict_scored(self, batch: Batch) -> Tensor:
+        """Return the predicted classes (N, H, W) of a batch, and keep the confusion matrix of each frame."""
+        predicted = self.upsampled_logits(batch).argmax(1)
+        matrices = frame_matrices(predicted, batch["label"].long(), len(self.classes))
+        self.frame_matrices |= zip(batch["name"], matrices.cpu().numpy().astype(np.uint32), strict=True)
+        return predicted
 
     def upsampled_logits(self, batch: Batch) -> Tensor:
         """Return the logits (N, C, H, W) of a batch at its labels' own size."""

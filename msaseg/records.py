@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,8 @@ class RunRecord:
         seconds: wall time of `setup`, `fit` (over all the sittings of a resumed run), `test`, and their `total`.
         finished: UTC time, ISO 8601.
         wandb_url: address of the online run, or None.
+        frame_matrices: digest of the file beside the record that holds one confusion matrix a scored frame
+            (`msaseg.frame_matrices`); None in records made before there were any, and in computed ones.
         schema: version of this layout.
     """
 
@@ -119,6 +121,7 @@ class RunRecord:
     seconds: dict[str, float]
     finished: str
     wandb_url: str | None = None
+    frame_matrices: str | None = None
     schema: int = SCHEMA
 
     def value(self, column: str) -> float | str | None:
@@ -163,15 +166,15 @@ class RunRecord:
         Raises:
             UserError: the file is not JSON, or lacks a field; the message names the file and the mend.
         """
-        return cls(**read_fields(path, {field.name for field in fields(cls)}, SCHEMA, "repeat the run"))
+        return cls(**read_fields(path, cls, SCHEMA, "repeat the run"))
 
 
-def read_fields(path: Path, names: set[str], schema: int, again: str) -> dict[str, Any]:
-    """Read a JSON object that has exactly these keys.
+def read_fields(path: Path, record: type, schema: int, again: str) -> dict[str, Any]:
+    """Read a JSON object that has the fields of a record; those with a default may be absent.
 
     Args:
         path: of the file.
-        names: of the keys.
+        record: the dataclass.
         schema: what its key `schema` must hold.
         again: what makes the file anew, for the message.
 
@@ -185,16 +188,19 @@ def read_fields(path: Path, names: set[str], schema: int, again: str) -> dict[st
         raise UserError(f"{path}: not a readable record ({error}); {mend}") from error
     if not isinstance(content, dict) or content.get("schema") != schema:
         raise UserError(f"{path}: not a record of schema {schema}; {mend}")
-    if names != set(content):
-        raise UserError(f"{path}: fields missing or unknown: {', '.join(sorted(names ^ set(content)))}; {mend}")
+    names = {field.name for field in fields(record)}
+    optional = {field.name for field in fields(record) if field.default is not MISSING}
+    wrong = (names - optional - content.keys()) | (content.keys() - names)
+    if wrong:
+        raise UserError(f"{path}: fields missing or unknown: {', '.join(sorted(wrong))}; {mend}")
     return content
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file, and the folders above it, so that a reader sees all of it or what was there before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
+    part.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(part, path)
 
 

@@ -6,11 +6,12 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from filelock import FileLock
@@ -24,7 +25,8 @@ from msaseg import checkpoints, provenance
 from msaseg.callbacks import EpochLine, LossWatch, PredictionPanel
 from msaseg.config import hashed_part
 from msaseg.data.datamodule import CamVidDataModule
-from msaseg.metrics import confusion_matrix, scores
+from msaseg.frame_matrices import FrameMatrices, file_beside
+from msaseg.metrics import scores
 from msaseg.module import SegmentationModule
 from msaseg.profile import cost
 from msaseg.records import RunKey, RunRecord, key_of_record
@@ -87,7 +89,7 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
             _load_best(module, run_dir)
             trainer.validate(module, data, verbose=False)  # the record's val scores are those of the epoch tested
         trainer.test(module, data, verbose=False)
-        probe(config, module, data, trainer)
+        parts = {"test": data.splits.test} | probe(config, module, data, trainer)
         trainer.save_checkpoint(run_dir / "weights.ckpt", weights_only=True)
         failed = False
     finally:
@@ -103,6 +105,8 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
     record = make_record(
         config, key, module, results=module.results, seconds=seconds, hardware=hardware, data=data, url=url
     )
+    frames = FrameMatrices.of(parts, module.frame_matrices)
+    record = replace(record, frame_matrices=frames.save(file_beside(record_path)))
     record.save(record_path)
     for folder in (checkpoints.resume_folder(run_dir), checkpoints.best_folder(run_dir)):
         shutil.rmtree(folder, ignore_errors=True)
@@ -153,28 +157,33 @@ def _load_best(module: SegmentationModule, run_dir: Path) -> None:
     module.load_state_dict(torch.load(best, weights_only=True, map_location=module.device)["state_dict"])
 
 
-def probe(config: DictConfig, module: SegmentationModule, data: CamVidDataModule, trainer: pl.Trainer) -> None:
+def probe(
+    config: DictConfig, module: SegmentationModule, data: CamVidDataModule, trainer: pl.Trainer
+) -> dict[str, tuple[str, ...]]:
     """Score the trained net on further parts of the frames, if the configuration has a `probe` that names some.
 
     Each part's scores join the results under the part's name, with its number of `frames` and, in
     `share_of_test_pct`, how much of the test split lies in it.
+
+    Returns:
+        Part name to frame ids; empty without a probe.
     """
     if not config.get("probe"):
-        return
+        return {}
     module.eval()
     tested = set(data.splits.test)
-    for part, names in build(config, "probe")(data.store.names, data.splits).items():
+    parts: dict[str, tuple[str, ...]] = build(config, "probe")(data.store.names, data.splits)
+    unseen = tuple(dict.fromkeys(name for names in parts.values() for name in names if name not in tested))
+    with torch.inference_mode(), trainer.precision_plugin.forward_context():
+        for batch in data.eval_loader(unseen):
+            module.predict_scored(data.transfer_batch_to_device(batch, module.device, 0))
+    for part, names in parts.items():
         share = 100 * len(tested.intersection(names)) / len(tested)
         module.results[part] = {"frames": len(names), "share_of_test_pct": round(share, 4)}
-        if not names:
-            continue
-        matrix = confusion_matrix(len(module.classes)).to(module.device)
-        with torch.inference_mode(), trainer.precision_plugin.forward_context():
-            for batch in data.eval_loader(names):
-                batch = data.transfer_batch_to_device(batch, module.device, 0)
-                matrix.update(module.upsampled_logits(batch).argmax(1), batch["label"].long())
-        confusion = matrix.compute().cpu()
-        module.results[part] |= {**scores(confusion, module.classes), "confusion": confusion.tolist()}
+        if names:
+            confusion = torch.from_numpy(sum(module.frame_matrices[name].astype(np.int64) for name in names))
+            module.results[part] |= {**scores(confusion, module.classes), "confusion": confusion.tolist()}
+    return {part: names for part, names in parts.items() if names}
 
 
 def make_record(

@@ -1,7 +1,7 @@
 """One JSON file a measured net: written, read and named here only."""
 
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ class SpeedRecord:
         Raises:
             UserError: the file is not JSON, or lacks a field; the message names the file and the mend.
         """
-        return cls(**read_fields(path, {field.name for field in fields(cls)}, SCHEMA, "measure again"))
+        return cls(**read_fields(path, cls, SCHEMA, "measure again"))
 
 
 def speeds_root(publish: bool, outputs: Path) -> Path:

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from command_line import TINY, records
 
+from msaseg import frame_matrices
 from msaseg.config import ROOT
 from msaseg.module import SegmentationModule
 
@@ -26,6 +27,11 @@ def test_run_writes_one_record_that_traces_its_numbers(cli, tmp_path):
     assert [epoch for epoch, _ in record.history["train/loss"]] == [1, 2]
     assert len(record.data["data_digest"]) == len(record.data["split_digest"]) == 64
     assert record.data["frames"] == {"train": 8, "val": 2, "test": 3}
+    frames = frame_matrices.load(record.key.path(tmp_path / "records"), record)
+    names, matrices = frames.part("test")
+    assert names == tuple(f"test/{name.rpartition('/')[2]}" for name in names)
+    assert matrices.shape == (3, 11, 11)
+    assert len({matrix.tobytes() for matrix in matrices}) == 3
     assert set(record.code) == {"commit", "dirty"}
     assert torch.__version__.startswith(record.versions["torch"])
     assert record.seconds["total"] >= record.seconds["fit"] > 0
@@ -83,6 +89,8 @@ def test_probe_scores_the_net_on_frames_by_their_distance(cli, tmp_path):
     summed = torch.tensor(record.confusion["val"]) + torch.tensor(record.confusion["test"])
     assert summed.tolist() == record.confusion["within_0.1s"]
     assert record.value("other_film/miou_pct") is None
+    frames = frame_matrices.load(record.key.path(tmp_path / "records"), record)
+    assert {part: len(frames.part(part)[0]) for part in frames.parts} == {"test": 3, "within_0.1s": 5}
 
 
 def test_run_repeated_trains_nothing_and_rerun_trains_again(cli, tmp_path, caplog):

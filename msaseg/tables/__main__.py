@@ -3,11 +3,13 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
-from msaseg import records
+from msaseg import frame_matrices, records
 from msaseg.errors import UserError
 from msaseg.mistakes import suggestion
-from msaseg.records import results_root
+from msaseg.records import RunRecord, results_root
 from msaseg.speeds import speeds_root
 from msaseg.tables.measurements import page
 from msaseg.tables.plan import Plan
@@ -111,6 +113,7 @@ def check_tables(tables: Sequence[Table], plan: Plan) -> int:
             complaints.append(f"{folder / name}: missing; run `make tables`")
         elif (folder / name).read_bytes() != expected[name].encode():
             complaints.append(f"{folder / name}: differs from what its records give; run `make tables`")
+    complaints += broken_frames(results_root(True, plan.outputs) / "records")
     speeds = speeds_root(True, plan.outputs)
     on_disk = speeds / "README.md"
     if page(speeds, complaints) != (on_disk.read_text(encoding="utf-8") if on_disk.exists() else ""):
@@ -119,6 +122,19 @@ def check_tables(tables: Sequence[Table], plan: Plan) -> int:
     if readme.read_text(encoding="utf-8") != readme_today(plan):
         complaints.append(f"{readme}: its results differ from what the records give; run `make tables`")
     return _complain(complaints[:1])
+
+
+def broken_frames(root: Path) -> list[str]:
+    """Return a line for each record below a folder whose frames' matrices do not fit it."""
+    complaints = []
+    for path in sorted(root.glob("*/*/*/*.json")):
+        with suppress(UserError):  # told where the tables read it
+            record = RunRecord.load(path)
+            try:
+                frame_matrices.load(path, record)
+            except UserError as error:
+                complaints.append(str(error))
+    return complaints
 
 
 def _complain(complaints: Sequence[str]) -> int:
