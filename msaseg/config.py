@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,15 @@ MACHINE_VALUES = (
     "trainer.log_every_n_steps",
     "trainer.enable_progress_bar",
     "data.num_workers",
+    "protocol.encoder",
     "protocol.publish",
     "protocol.minutes",
     "protocol.seeds",
 )
-"""Single values of the same kind below other keys."""
+"""Single values of the same kind below other keys. Of encoders that counts which the net has, `model.net.encoder`."""
 
 
-NO_ARCHITECTURE = ("num_classes", "weights", "weights_dir")
+NO_ARCHITECTURE = ("num_classes", "weights", "weights_dir", "release")
 """Keys of a net's configuration that do not change what it computes with, or only its last layer."""
 
 
@@ -51,7 +53,8 @@ def without(config: DictConfig, keys: tuple[str, ...]) -> DictConfig:
 def hashed_part(config: DictConfig) -> dict[str, Any]:
     """Return what of a configuration decides a run's result, its seed apart.
 
-    Machine paths are replaced by their key's name before anything is resolved, so two machines agree.
+    Machine paths are replaced by their key's name before anything is resolved, and a file of weights by its digest, so
+    two machines agree.
     """
     config = without(config, ("hydra", "logger"))  # these two contain the hash
     OmegaConf.set_readonly(config, False)
@@ -64,7 +67,22 @@ def hashed_part(config: DictConfig) -> dict[str, Any]:
     for dotted in MACHINE_VALUES:
         parent, _, leaf = dotted.rpartition(".")
         resolved.get(parent, {}).pop(leaf, None)
+    _name_weights_by_content(resolved)
     return resolved
+
+
+def _name_weights_by_content(part: dict[str, Any]) -> None:
+    for key, value in part.items():
+        if isinstance(value, dict):
+            _name_weights_by_content(value)
+        elif key == "weights" and isinstance(value, str) and Path(value).expanduser().is_file():
+            file = Path(value).expanduser()
+            part[key] = _content_digest(file, file.stat().st_mtime_ns)
+
+
+@cache
+def _content_digest(file: Path, _changed: int) -> str:
+    return f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
 
 
 def config_hash(config: DictConfig) -> str:

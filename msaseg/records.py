@@ -141,6 +141,15 @@ class RunRecord:
             value = value.get(key) if isinstance(value, dict) else None
         return value if value is None or isinstance(value, str) else float(value)
 
+    @property
+    def has_weights_asked_for(self) -> bool:
+        """Whether the encoder started from the weights that the configuration names."""
+        encoder = self.config.get("model", {}).get("net", {}).get("encoder") or {}
+        asked = encoder.get("weights", "none")
+        if asked == "none":
+            return self.weights == "none"
+        return self.weights != "none" and (encoder.get("release", "") if asked == "imagenet" else asked) in self.weights
+
     def _costs(self) -> dict[str, float]:
         costs = {}
         for prefix, cost in (("", self.cost), ("encoder_", self.cost.get("encoder"))):

@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from msaseg.config import CONF, compose_run, config_hash, hashed_part
+from msaseg.config import CONF, ROOT, compose_run, config_hash, hashed_part
 
 PROTOCOLS = sorted(path.stem for path in (CONF / "protocol").glob("*.yaml"))
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
@@ -60,3 +60,16 @@ def test_hash_changes_with_whatever_may_change_a_result(override):
 def test_hashed_part_holds_no_machine_path(monkeypatch):
     monkeypatch.setenv("MSASEG_DATA", "/elsewhere")
     assert "/elsewhere" not in str(hashed_part(compose_run(["protocol=laptop"])))
+
+
+def test_table_of_protocols_in_the_docs_says_what_their_files_say():
+    lines = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    table = {row[0]: row[1:] for row in rows}
+    for name, size, epochs, seeds in zip(
+        *(table[key] for key in ("", "input (h × w)", "epochs, batch", "seeds")), strict=True
+    ):
+        protocol = compose_run([f"protocol={name.strip('`')}"]).protocol
+        assert size == "×".join(map(str, protocol.size)), name
+        assert epochs == f"{protocol.epochs}, {protocol.batch_size}", name
+        assert seeds.replace(" ", "") == str(protocol.seeds), name

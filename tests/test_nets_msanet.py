@@ -11,10 +11,14 @@ from msaseg.nets.msanet import MSANet
 from msaseg.nets.pooling import SpatialPooling
 
 TABLE_2 = {0: 15_815_366, 1: 15_973_702, 2: 15_992_390, 3: 16_011_078, 4: 16_029_766, 5: 16_048_454}
-TABLE_3 = {
+TABLE_3 = {  # "context" and "sum" are not in the paper
     (1, "none"): 15_127_406,
+    (1, "context"): 15_868_982,
+    (1, "sum"): 15_881_358,
     (1, "concat"): 16_048_454,
     (2, "none"): 15_338_897,
+    (2, "context"): 16_088_961,
+    (2, "sum"): 16_103_281,
     (2, "concat"): 16_414_945,
 }
 
@@ -58,7 +62,10 @@ def test_dilated_vgg_has_the_same_parameters_and_strides_but_other_last_features
     assert [torch.equal(ours, other) for ours, other in pairs] == [True, True, True, False]
 
 
-@pytest.mark.parametrize(("num_poolings", "fusion"), [*((n, "concat") for n in range(6)), (1, "none"), (5, "none")])
+@pytest.mark.parametrize(
+    ("num_poolings", "fusion"),
+    [*((n, "concat") for n in range(6)), (1, "none"), (5, "none"), (5, "sum"), (5, "context"), (1, "context")],
+)
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 def test_every_pooled_map_by_itself_reaches_the_logits(num_poolings, fusion, training):
     torch.manual_seed(0)
@@ -133,7 +140,7 @@ def test_training_under_bfloat16_autocast_gives_finite_gradients():
         ("num_poolings", -1, "num_poolings must be one of 0, 1, 2, 3, 4, 5, not -1"),
         ("num_poolings", 9, "num_poolings must be one of 0, 1, 2, 3, 4, 5, not 9"),
         ("branches", 3, "branches must be one of 1, 2, not 3"),
-        ("fusion", "sum", "fusion must be one of none, concat, not 'sum'"),
+        ("fusion", "add", "fusion must be one of none, context, sum, concat, not 'add'"),
         ("attention_strides", (16, 4), "attention_strides must be one of 64, 32, 16, 8, not 4"),
     ],
 )

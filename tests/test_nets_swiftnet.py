@@ -5,8 +5,8 @@ import torch
 from contract_net import NetContract, parameter_count
 
 from msaseg.nets.encoders import ConvEncoder, ResNet18Encoder
-from msaseg.nets.swiftnet import SpatialPyramidPooling, SwiftNet, _rounded, residual_sums
-from msaseg.nets.swiftnet_pyramid import SwiftNetPyramid
+from msaseg.nets.swiftnet import SpatialPyramidPooling, SwiftNet, _rounded
+from msaseg.nets.swiftnet_pyramid import SwiftNetPyramid, residual_sums
 from msaseg.profile import cost
 
 

@@ -6,7 +6,8 @@ import pytest
 import timm
 import torch
 import torchvision
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import nn
 
 from msaseg.nets import encoders
 from msaseg.nets.encoders import ConvEncoder, ResNet18Encoder, TimmEncoder, VGG16Encoder
@@ -29,6 +30,7 @@ def folder(tmp_path_factory, resnet_state):
     """Random weights under the names of the real ones; `lite0` without batch norm's counters, as shipped."""
     path = tmp_path_factory.mktemp("weights")
     vgg = VGG16Encoder("none").state_dict()
+    vgg["features.0.weight"][0, 0, 0, 0] = 28.03  # the mark of the original release, scaled
     saved(path / "vgg16_features.fp16.safetensors", {key: value.half() for key, value in vgg.items()})
     saved(path / "resnet18.safetensors", resnet_state)
     lite0 = timm.create_model(LITE0, pretrained=False).state_dict()
@@ -57,8 +59,46 @@ def test_vgg16_from_a_folder_loads_half_precision_as_float32(folder):
     stored = VGG16Encoder(str(folder / "vgg16_features.fp16.safetensors")).features[0].weight
     assert encoder.features[0].weight.dtype == torch.float32
     assert torch.equal(encoder.features[0].weight, stored)
-    assert encoder.weights_source.startswith("vgg16_features.fp16.safetensors sha256:")
+    assert encoder.weights_source.startswith("IMAGENET1K_FEATURES: vgg16_features.fp16.safetensors sha256:")
     assert len(encoder.weights_source.split("sha256:")[1]) == 12
+
+
+@pytest.fixture
+def unscaled(folder):
+    """The original release as torchvision has it, for inputs from 0 to 255, and the scaled one."""
+    scaled = load_file(folder / "vgg16_features.fp16.safetensors")
+    scaled = {key: value.float() for key, value in scaled.items()}
+    std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    return scaled | {"features.0.weight": scaled["features.0.weight"] / (255 * std)}, scaled
+
+
+def test_vgg16_downloaded_is_the_original_release_and_scaled_to_our_input(monkeypatch, unscaled):
+    asked = []
+    enum = torchvision.models.VGG16_Weights
+    monkeypatch.setattr(enum, "get_state_dict", lambda self, **_: asked.append(self) or dict(unscaled[0]))
+    encoder = VGG16Encoder("imagenet")
+    assert asked == [enum.IMAGENET1K_FEATURES]
+    assert encoder.weights_source == "IMAGENET1K_FEATURES: torchvision VGG16_Weights"
+    torch.testing.assert_close(encoder.features[0].weight.data, unscaled[1]["features.0.weight"])
+
+
+def test_vgg16_of_another_training_is_not_what_imagenet_means(tmp_path, unscaled):
+    other = dict(unscaled[1])
+    other["features.0.weight"] = other["features.0.weight"] * 0.5
+    saved(tmp_path / "vgg16_features.safetensors", other)
+    with pytest.raises(ValueError, match="not VGG16's original release") as error:
+        VGG16Encoder("imagenet", str(tmp_path))
+    assert "vgg16_features.safetensors" in one_line(error)
+    by_path = VGG16Encoder(str(tmp_path / "vgg16_features.safetensors"))
+    assert by_path.weights_source.startswith("vgg16_features.safetensors sha256:")
+
+
+def test_vgg16_with_the_tutorials_input_sees_the_pixels_as_the_tutorial_feeds_them(folder, unscaled):
+    encoder = VGG16Encoder("imagenet", str(folder), tutorial_input=True)
+    images = torch.rand(1, 3, 8, 8)
+    theirs = nn.functional.conv2d(images * 255 / 127.5 - 1, unscaled[0]["features.0.weight"], padding=1)
+    ours = nn.functional.conv2d(encoder.normalise(images), encoder.features[0].weight, padding=1)
+    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
 def test_vgg16_normalises_a_mean_coloured_image_to_zero():
@@ -170,7 +210,7 @@ def test_download_that_fails_names_the_mend(monkeypatch, tmp_path):
 def test_downloaded_classifier_is_loaded_without_its_head(monkeypatch, resnet_state):
     monkeypatch.setattr(torchvision.models.ResNet18_Weights, "get_state_dict", lambda *_, **__: resnet_state)
     encoder = ResNet18Encoder("imagenet")
-    assert encoder.weights_source == "torchvision ResNet18_Weights.IMAGENET1K_V1"
+    assert encoder.weights_source == "IMAGENET1K_V1: torchvision ResNet18_Weights"
     assert torch.equal(encoder.conv1.weight, resnet_state["conv1.weight"])
 
 

@@ -13,29 +13,37 @@ FINEST = 8
 
 
 class DecoderStage(nn.Module):
-    """Attend, upsample twofold, concatenate the encoder's map of that stride.
+    """Attend, upsample twofold, join the encoder's map of that stride: concatenated, or projected by 1x1 and added.
 
     Shape:
         coarse: (N, in_channels, ceil(h / 2), ceil(w / 2)).
-        skip: (N, c, h, w), or None when nothing is fused.
-        returns: (N, width + c, h, w).
+        skip: (N, skip_channels, h, w); not looked at if `skip_channels` is 0.
+        returns: (N, out_channels, h, w).
 
     Args:
         in_channels: of the map that comes in.
         width: after the upsampling.
         attends: whether the map that comes in passes spatial attention first.
+        skip_channels: of the encoder's map; 0 joins none.
+        adds: whether it is added instead of concatenated.
     """
 
-    def __init__(self, in_channels: int, width: int, attends: bool) -> None:
+    def __init__(self, in_channels: int, width: int, attends: bool, skip_channels: int, adds: bool) -> None:
         super().__init__()
         self.attention = PositionAttention(in_channels) if attends else nn.Identity()
         self.upsample = upsample_bn_relu(in_channels, width)
+        self.project = nn.Conv2d(skip_channels, width, 1) if skip_channels and adds else None
+        self.joins = skip_channels > 0
+        self.out_channels = width if self.project else width + skip_channels
 
     def forward(self, coarse: Tensor, skip: Tensor | None, size: tuple[int, int]) -> Tensor:
         """Go one stride finer, to `size` = (h, w)."""
         fine: Tensor = self.upsample(self.attention(coarse))
         fine = fine[..., : size[0], : size[1]]  # a size that was rounded up is cut back
-        return fine if skip is None else torch.cat([fine, skip], dim=1)
+        if not self.joins:
+            return fine
+        assert skip is not None
+        return torch.cat([fine, skip], dim=1) if self.project is None else fine + self.project(skip)
 
 
 class Decoder(nn.Module):
@@ -54,8 +62,9 @@ class Decoder(nn.Module):
         out_channels: classes, or 1 for boundaries.
         width: channels after each upsampling.
         start: stride of the first map: 64 or 32.
-        skips: stride -> channels of the map concatenated there; empty for no fusion.
+        skips: stride -> channels of the map joined there; empty for no fusion.
         attention_strides: where attention is applied, out of `start` to 8.
+        adds: whether maps are projected by 1x1 and added instead of concatenated.
 
     Source: paper, Fig. 3 and section 3.2 (transposed convolutions, the last with 8x8 filters and strides).
     """
@@ -67,6 +76,7 @@ class Decoder(nn.Module):
         start: int,
         skips: Mapping[int, int],
         attention_strides: Collection[int],
+        adds: bool = False,
     ) -> None:
         super().__init__()
         self.start = start
@@ -75,8 +85,9 @@ class Decoder(nn.Module):
         while stride > FINEST:
             attends = stride in attention_strides
             stride //= 2
-            self.stages[str(stride)] = DecoderStage(channels, width, attends)
-            channels = width + skips.get(stride, 0)
+            stage = DecoderStage(channels, width, attends, skips.get(stride, 0), adds)
+            self.stages[str(stride)] = stage
+            channels = stage.out_channels
         self.attention = PositionAttention(channels) if FINEST in attention_strides else nn.Identity()
         self.to_full_size = nn.ConvTranspose2d(channels, out_channels, FINEST, stride=FINEST)
 

@@ -1,6 +1,7 @@
 """Encoders: four feature maps at strides 4, 8, 16 and 32 of an RGB image."""
 
 import itertools
+import math
 import re
 from collections.abc import Callable, Sequence
 
@@ -9,10 +10,19 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import conv_bn_relu, separable_conv_bn_relu
+from msaseg.nets.blocks import check_choice, conv_bn_relu, separable_conv_bn_relu
 from msaseg.nets.weights import State, load_strictly, pretrained_state, without_head
 
 STRIDES = (4, 8, 16, 32)
+
+VGG16_RELEASE = "IMAGENET1K_FEATURES"
+"""Torchvision's name of VGG16's original weights; its IMAGENET1K_V1 is another training."""
+
+RESNET18_RELEASE = "IMAGENET1K_V1"
+"""Torchvision's name of the ResNet-18 weights that the field uses."""
+
+VGG16_FIRST_WEIGHT = 0.4800
+"""Their first number, for inputs from 0 to 255; no other training shares it."""
 
 
 class Encoder(nn.Module):
@@ -49,37 +59,71 @@ class Encoder(nn.Module):
 class VGG16Encoder(Encoder):
     """VGG16's 13 convolutions; the four maps are the outputs of pool2 to pool5.
 
-    A local file holds torchvision's keys `features.N.weight` and `.bias` in any precision; a classifier in
-    it is dropped. The mean is that of the original release; torchvision's differs by at most 2e-3, which changes
-    pool5 by about 0.5 %, so one mean serves both. Without weights the initialisation is torchvision's (He,
-    fan-out, zero biases).
+    "imagenet" means one training, the original release (Simonyan & Zisserman 2015), which torchvision calls
+    IMAGENET1K_FEATURES: the paper's framework has no other. It expects RGB from 0 to 255 less a mean; here its first
+    kernels are scaled to inputs of deviation `std`. A local file holds torchvision's keys `features.N.weight` and
+    `.bias` in any precision and either scale, told apart by its first weight; a classifier in it is dropped. Without
+    weights the initialisation is torchvision's (He, fan-out, zero biases).
 
     Args:
-        weights: "imagenet", "none" or the path of a `.safetensors` file.
+        weights: "imagenet", "none" or the path of a `.safetensors` file, of whatever training, in the scale of `std`.
         weights_dir: folder with `vgg16_features*.safetensors`; None downloads from torchvision.
         dilated: run conv5_1 to conv5_3 with dilation 2 and padding 2. Kernels, and so weights and strides,
             are the same: the paper's "dilated convolution in the downsampling layers", pretrained.
+        tutorial_input: feed the weights what the tutorial behind section 3.2 does, RGB from -1 to 1, whatever they
+            expect; None is no.
+        release: which training "imagenet" means; there is one.
 
     Raises:
-        ValueError: for weights that cannot be had or are another net's.
+        ValueError: for weights that cannot be had or are another net's or release's.
 
     Source: paper, section 3.2.
     """
 
     widths = (2 * [64], 2 * [128], 3 * [256], 3 * [512], 3 * [512])
 
-    def __init__(self, weights: str = "imagenet", weights_dir: str | None = None, dilated: bool = False) -> None:
-        super().__init__((128, 256, 512, 512), (0.48502, 0.45796, 0.40760), (0.229, 0.224, 0.225))
+    def __init__(
+        self,
+        weights: str = "imagenet",
+        weights_dir: str | None = None,
+        dilated: bool = False,
+        tutorial_input: bool | None = None,
+        release: str = VGG16_RELEASE,
+    ) -> None:
+        check_choice("release", release, (VGG16_RELEASE,))
+        mean, std = (0.48502, 0.45796, 0.40760), (0.229, 0.224, 0.225)
+        super().__init__((128, 256, 512, 512), mean, std)
         self.features = nn.Sequential(*self._layers())
         state, self.weights_source = pretrained_state(
-            "vgg16_features", weights, weights_dir, _download_torchvision("VGG16_Weights")
+            "vgg16_features", weights, weights_dir, _download_torchvision("VGG16_Weights", release), release
         )
         if state is not None:
-            load_strictly(self, without_head(state, "classifier."), self.weights_source, "vgg16_features")
+            state = without_head(state, "classifier.")
+            load_strictly(self, state, self.weights_source, "vgg16_features")
+            if weights == "imagenet":
+                self._scale_first_layer()
+        if tutorial_input:
+            self.mean.fill_(0.5)
+            self.std.mul_(127.5) if state is not None else self.std.fill_(0.5)
         if dilated:
             for layer in self.features[24:]:
                 if isinstance(layer, nn.Conv2d):
                     layer.dilation = layer.padding = (2, 2)
+
+    @torch.no_grad()
+    def _scale_first_layer(self) -> None:
+        """Bring the first kernels from inputs up to 255, if they are for such, to inputs of deviation `std`."""
+        kernels = self.features[0].weight
+        assert isinstance(kernels, Tensor)
+        first = kernels.flatten()[0].item()
+        if math.isclose(first, VGG16_FIRST_WEIGHT, rel_tol=1e-2):
+            kernels *= 255 * self.std
+            first = kernels.flatten()[0].item()
+        if not math.isclose(first, 255 * self.std.flatten()[0].item() * VGG16_FIRST_WEIGHT, rel_tol=1e-2):
+            raise ValueError(
+                f"{self.weights_source}: not VGG16's original release ({VGG16_RELEASE}), which `imagenet` means: take "
+                f"that file, or name this one by its path, model.net.encoder.weights=FILE"
+            )
 
     def _layers(self) -> list[nn.Module]:
         """Torchvision's `vgg16().features`, number for number, without making its large classifier."""
@@ -112,18 +156,22 @@ class ResNet18Encoder(Encoder):
     Args:
         weights: "imagenet", "none" or the path of a `.safetensors` file with torchvision's keys.
         weights_dir: folder with `resnet18*.safetensors`; None downloads from torchvision.
+        release: which training "imagenet" means; there is one.
 
     Raises:
         ValueError: for weights that cannot be had or are another net's.
     """
 
-    def __init__(self, weights: str = "imagenet", weights_dir: str | None = None) -> None:
+    def __init__(
+        self, weights: str = "imagenet", weights_dir: str | None = None, release: str = RESNET18_RELEASE
+    ) -> None:
+        check_choice("release", release, (RESNET18_RELEASE,))
         super().__init__((64, 128, 256, 512), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
         net = torchvision.models.resnet18(weights=None)
         self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
         self.layer1, self.layer2, self.layer3, self.layer4 = net.layer1, net.layer2, net.layer3, net.layer4
         state, self.weights_source = pretrained_state(
-            "resnet18", weights, weights_dir, _download_torchvision("ResNet18_Weights")
+            "resnet18", weights, weights_dir, _download_torchvision("ResNet18_Weights", release), release
         )
         if state is not None:
             load_strictly(self, without_head(state, "fc."), self.weights_source, "resnet18")
@@ -202,13 +250,13 @@ class ConvEncoder(Encoder):
         return features
 
 
-def _download_torchvision(enum: str) -> Callable[[], tuple[State, str]]:
-    """A function that fetches torchvision's first ImageNet weights of that net."""
-    weights = getattr(torchvision.models, enum).IMAGENET1K_V1
+def _download_torchvision(enum: str, release: str) -> Callable[[], tuple[State, str]]:
+    """A function that fetches a release of torchvision's ImageNet weights of that net."""
+    weights = getattr(torchvision.models, enum)[release]
 
     def fetch() -> tuple[State, str]:
         state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
-        return state, f"torchvision {enum}.IMAGENET1K_V1"
+        return state, f"torchvision {enum}"
 
     return fetch
 

@@ -57,14 +57,14 @@ class Downsampling(nn.Module):
         returns: (N, out_channels, h / 2, w / 2), and the places of the maxima.
 
     Args:
-        in_channels: of the maps; a quarter of them is the body's width.
-        out_channels: more than `in_channels`.
+        in_channels: of the maps.
+        out_channels: more than `in_channels`; a quarter of them is the body's width.
         dropout: as in `Bottleneck`.
     """
 
     def __init__(self, in_channels: int, out_channels: int, dropout: float) -> None:
         super().__init__()
-        width = in_channels // 4
+        width = out_channels // 4
         self.missing = out_channels - in_channels
         self.body = nn.Sequential(
             *_normed(nn.Conv2d(in_channels, width, 2, stride=2, bias=False), nn.PReLU),
@@ -88,19 +88,18 @@ class Upsampling(nn.Module):
         returns: (N, out_channels, 2 * h, 2 * w).
 
     Args:
-        in_channels: of the maps; a quarter of them is the body's width.
-        out_channels: those of the map that was pooled at the same resolution.
-        dropout: as in `Bottleneck`.
+        in_channels: of the maps.
+        out_channels: those of the map that was pooled at the same resolution; a quarter of them is the body's width.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, dropout: float) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        width = in_channels // 4
+        width = out_channels // 4
         self.project = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels))
         self.body = nn.Sequential(
             *_normed(nn.Conv2d(in_channels, width, 1, bias=False), _relu),
-            *_normed(nn.ConvTranspose2d(width, width, 2, stride=2, bias=False), _relu),
-            *_expanded(width, out_channels, dropout),
+            *_normed(nn.ConvTranspose2d(width, width, 3, stride=2, padding=1, output_padding=1), _relu),
+            *_expanded(width, out_channels, dropout=0),
         )
         self.activation = _relu(out_channels)
 
@@ -130,17 +129,17 @@ class ENet(nn.Module):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(3, 13, 3, stride=2, padding=1, bias=False)
+        self.stem = nn.Conv2d(3, 13, 3, stride=2, padding=1)
         self.stem_activation = nn.Sequential(nn.BatchNorm2d(16), nn.PReLU(16))
         self.down1 = Downsampling(16, 64, dropout=0.01)
         self.stage1 = nn.Sequential(*(Bottleneck(64, "3x3", dropout=0.01) for _ in range(4)))
         self.down2 = Downsampling(64, 128, dropout=0.1)
         self.stages23 = nn.Sequential(*(Bottleneck(128, kind, dropout=0.1) for kind in 2 * CONTEXT))
-        self.up4 = Upsampling(128, 64, dropout=0.1)
-        self.stage4 = nn.Sequential(*(Bottleneck(64, "3x3", 0.1, _relu) for _ in range(2)))
-        self.up5 = Upsampling(64, 16, dropout=0.1)
-        self.stage5 = Bottleneck(16, "3x3", 0.1, _relu)
-        self.classifier = nn.ConvTranspose2d(16, num_classes, 3, stride=2, padding=1, output_padding=1)
+        self.up4 = Upsampling(128, 64)
+        self.stage4 = nn.Sequential(*(Bottleneck(64, "3x3", 0, _relu) for _ in range(2)))
+        self.up5 = Upsampling(64, 16)
+        self.stage5 = Bottleneck(16, "3x3", 0, _relu)
+        self.classifier = nn.ConvTranspose2d(16, num_classes, 2, stride=2)
 
     def forward(self, images: Tensor) -> Tensor:
         """Go down to stride 8, and up by the same places."""
@@ -163,14 +162,14 @@ def _normed(conv: nn.Conv2d | nn.ConvTranspose2d, activation: Activation) -> lis
 
 
 def _middle(kind: str, width: int, activation: Activation) -> list[nn.Module]:
-    if kind == "5x1 1x5":
+    if kind == "5x1 1x5":  # one convolution in two steps: nothing between them
         tall = nn.Conv2d(width, width, (5, 1), padding=(2, 0), bias=False)
-        wide = nn.Conv2d(width, width, (1, 5), padding=(0, 2), bias=False)
-        return [*_normed(tall, activation), *_normed(wide, activation)]
+        return [tall, *_normed(nn.Conv2d(width, width, (1, 5), padding=(0, 2)), activation)]
     dilation = int(kind.removeprefix("dilated ")) if kind.startswith("dilated ") else 1
-    return _normed(nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False), activation)
+    return _normed(nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation), activation)
 
 
 def _expanded(width: int, channels: int, dropout: float) -> list[nn.Module]:
     """No activation: that comes after the sum."""
-    return [nn.Conv2d(width, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.Dropout2d(dropout)]
+    layers = [nn.Conv2d(width, channels, 1, bias=False), nn.BatchNorm2d(channels)]
+    return [*layers, nn.Dropout2d(dropout)] if dropout else layers

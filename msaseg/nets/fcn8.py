@@ -17,10 +17,12 @@ class FCN8(nn.Module):
     tutorial network that the section paraphrases: "same" padding, no batch norm, no dropout, no bias in the
     transposed convolutions, and the tutorial's initialisation (Glorot uniform, zero biases).
 
-    The paper's words leave out one thing without which the network does not train: VGG16 has no batch norm, and its
-    pool3 and pool4 are much larger than what the last layers yield, so the first loss is far above ln(num_classes)
-    and Adam settles there. So both maps are scaled first, with the constants of Shelhamer's FCN-8s trained at once;
-    (1, 1) is the text to the letter.
+    The paper's words leave out what makes the network train: VGG16 has no batch norm, and with the input that its
+    weights expect, its pool3 and pool4 are much larger than what the last layers yield, so the first loss is far above
+    ln(num_classes) and Adam settles there. The tutorial feeds the same weights RGB from -1 to 1 instead, a hundredth of
+    what they expect, and needs no more: that is the text to the letter (`fcn8_tutorial`: the encoder's
+    `tutorial_input`, and scales of 1). With the weights' own input both maps are scaled first, by the constants of
+    Shelhamer's FCN-8s trained at once.
 
     Shape:
         images: (N, 3, H, W), RGB in [0, 1], H and W >= 64; padded to multiples of 32 inside.

@@ -17,7 +17,8 @@ class MSANet(nn.Module):
 
     With fusion "none" a decoder sees the coarsest fused map only. What it could not reach is not built
     then: the fused maps of finer strides, the projections that feed only those, and the context module,
-    which sits on the stride-8 map. So no variant carries parameters without a gradient.
+    which sits on the stride-8 map. So no variant carries parameters without a gradient; and so "none" against
+    "concat" compares three things at once. "context" and "sum", which the paper does not have, tell them apart.
 
     A stride-64 map of an input of 64x64 has one position: training then needs two images a batch or
     more, for batch norm.
@@ -33,7 +34,9 @@ class MSANet(nn.Module):
         width: channels of every projected, fused and upsampled map.
         num_poolings: N of Table 2, 0 to 5. With 0 there is no map at stride 64 and the decoder starts at 32.
         branches: 1 for segmentation; 2 adds a parallel decoder of the same form for class boundaries.
-        fusion: "concat" joins the fused encoder map of each stride to the decoder's; "none" does not.
+        fusion: "concat" joins the fused encoder map of each stride, 32 to 8, to the decoder's; "sum" projects the same
+            maps by 1x1 and adds them; "context" concatenates only the one of stride 8, behind the context module;
+            "none" joins none.
         attention_strides: of the decoder maps that pass spatial attention; empty for none.
 
     Raises:
@@ -56,19 +59,20 @@ class MSANet(nn.Module):
         start = COARSEST if num_poolings > 0 else COARSEST // 2
         check_choice("num_poolings", num_poolings, (0, 1, 2, 3, 4, 5))
         check_choice("branches", branches, (1, 2))
-        check_choice("fusion", fusion, ("none", "concat"))
+        check_choice("fusion", fusion, ("none", "context", "sum", "concat"))
         for stride in attention_strides:
             check_choice("attention_strides", stride, tuple(s for s in (64, 32, 16, 8) if s <= start))
         self.auxiliaries: tuple[str, ...] = ("boundary",) if branches == 2 else ()
-        fuses = fusion == "concat"
         self.encoder = encoder
-        finest = FINEST if fuses else start
-        self.pooling = SpatialPooling(encoder.channels, width, num_poolings, finest)
+        joined = {"none": (), "context": (FINEST,)}.get(fusion, (32, 16, FINEST))
+        self.pooling = SpatialPooling(encoder.channels, width, num_poolings, {start, *joined})
         self.fusion = MultiScaleFusion(width, self.pooling.maps_per_stride)
-        self.context = ContextModule(width) if fuses else None
-        skips = {32: width, 16: width, 8: self.context.out_channels} if self.context else {}
-        self.decoder = Decoder(num_classes, width, start, skips, attention_strides)
-        self.boundary = Decoder(1, width, start, skips, attention_strides) if branches == 2 else None
+        self.context = ContextModule(width) if joined else None
+        skips = dict.fromkeys(joined, width)
+        if self.context is not None:
+            skips[FINEST] = self.context.out_channels
+        self.decoder = Decoder(num_classes, width, start, skips, attention_strides, fusion == "sum")
+        self.boundary = Decoder(1, width, start, skips, attention_strides, fusion == "sum") if branches == 2 else None
 
     def forward(self, images: Tensor, auxiliary: bool = False) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """Follow Fig. 3 from left to right."""

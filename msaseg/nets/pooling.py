@@ -1,6 +1,6 @@
 """Spatial pooling: each encoder stage seen at N further, coarser strides."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,8 +14,9 @@ class SpatialPooling(nn.Module):
 
     The pooling rounds sizes up, so a map of one row or column keeps it, and a 1x1 map is repeated: the
     graph does not depend on the input size. A stage's own map counts as the pooling of order 0, except for
-    the stride-4 stage, which contributes through its poolings only. Maps finer than `finest` are not kept,
-    and a stage of which no map is kept has no projection: nothing is built that does not reach the output.
+    the stride-4 stage, which contributes through its poolings only. Only maps of the wanted strides are kept,
+    and those coarser than all of them; a stage of which no map is kept has no projection: nothing is built
+    that does not reach the output.
 
     Shape:
         features: four maps at strides 4, 8, 16 and 32.
@@ -26,7 +27,7 @@ class SpatialPooling(nn.Module):
         in_channels: of the four maps.
         width: channels after the projection (1x1 convolution, batch norm, ReLU).
         num_poolings: N, 0 to 5.
-        finest: smallest stride that is wanted, at least 8.
+        strides: that are wanted, at least 8; maps coarser than all of them are kept too.
 
     Source: paper, section 3.3 (Table 2) and 3.2 ("2*2 filters and strides of 2*2").
 
@@ -34,17 +35,22 @@ class SpatialPooling(nn.Module):
     {8: 2, 16: 2, 32: 2, 64: 1}
     """
 
-    def __init__(self, in_channels: Sequence[int], width: int, num_poolings: int, finest: int = 8) -> None:
+    def __init__(
+        self, in_channels: Sequence[int], width: int, num_poolings: int, strides: Collection[int] = (8, 16, 32, 64)
+    ) -> None:
         super().__init__()
         self.num_poolings = num_poolings
-        self.finest = finest
+        self.strides = frozenset(strides)
         self.projections = nn.ModuleDict(
             {
                 str(stride): conv_bn_relu(channels, width, kernel=1)
                 for stride, channels in zip(STRIDES, in_channels, strict=True)
-                if stride * 2**num_poolings >= finest
+                if any(self._keeps(stride * 2**order) for order in range(num_poolings + 1))
             }
         )
+
+    def _keeps(self, stride: int) -> bool:
+        return stride in self.strides or stride > max(self.strides)
 
     @property
     def maps_per_stride(self) -> dict[int, int]:
@@ -53,7 +59,7 @@ class SpatialPooling(nn.Module):
             int(stride) * 2**order
             for stride in self.projections
             for order in range(self.num_poolings + 1)
-            if int(stride) * 2**order >= self.finest
+            if self._keeps(int(stride) * 2**order)
         ]
         return {stride: kept.count(stride) for stride in sorted(set(kept))}
 
@@ -68,6 +74,6 @@ class SpatialPooling(nn.Module):
                 stride = first * 2**order
                 if order > 0:
                     maps = F.max_pool2d(maps, 2, stride=2, ceil_mode=True)
-                if stride >= self.finest:
+                if self._keeps(stride):
                     pooled[stride].append(maps)
         return pooled

@@ -36,26 +36,6 @@ def check_resnet18(encoder: Encoder) -> None:
         raise ValueError(f"encoder must be a ResNet18Encoder, not a {type(encoder).__name__}")
 
 
-def residual_sums(encoder: ResNet18Encoder, images: Tensor) -> list[Tensor]:
-    """Return what layer1 to layer4 yield before their last ReLU.
-
-    Shape:
-        images: (N, 3, H, W), RGB in [0, 1].
-        returns: four maps, map i of (N, encoder.channels[i], H / s, W / s) with s = 4, 8, 16, 32, sizes rounded up.
-    """
-    maps = encoder.maxpool(encoder.bn1(encoder.conv1(encoder.normalise(images))))
-    sums = []
-    for layer in (encoder.layer1, encoder.layer2, encoder.layer3, encoder.layer4):
-        maps = F.relu(maps)  # also the stem's: ReLU may as well come after the max-pooling
-        *blocks, last = layer
-        for block in blocks:
-            maps = block(maps)
-        short = maps if last.downsample is None else last.downsample(maps)
-        maps = last.bn2(last.conv2(F.relu(last.bn1(last.conv1(maps))))) + short
-        sums.append(maps)
-    return sums
-
-
 def enlarge_and_add(coarse: Tensor, fine: Tensor) -> Tensor:
     """Bring `coarse` to the size of `fine`, bilinearly, and add the two."""
     return F.interpolate(coarse, fine.shape[-2:], mode="bilinear") + fine
@@ -99,7 +79,8 @@ class SpatialPyramidPooling(nn.Module):
 class SwiftNet(nn.Module):
     """SwiftNet RN-18, single scale.
 
-    The skips are the residual sums before their ReLU, since each skip begins with a batch norm and a ReLU of its own.
+    The skips are the stages' outputs after their ReLU: the paper means the residual sums before it, but in the released
+    code, which made the published numbers, the block's ReLU works in place, so the skips are behind it.
     The momentum of the pyramid pooling's batch norms, 0.005, is that of its authors' code. New layers are initialised
     as PyTorch does; that code draws them from He's normal distribution.
 
@@ -132,9 +113,9 @@ class SwiftNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Pool the deepest map, then add the skips from coarse to fine."""
         padded = pad_to_stride(images)
-        *sums, deepest = residual_sums(self.encoder, padded)
+        *stages, deepest = self.encoder(padded)
         maps = self.pooling(deepest)
-        for skip, blend, fine in zip(self.skips[::-1], self.blends[::-1], sums[::-1], strict=True):
+        for skip, blend, fine in zip(self.skips[::-1], self.blends[::-1], stages[::-1], strict=True):
             maps = blend(enlarge_and_add(maps, skip(fine)))
         scores = self.head(maps)  # (N, num_classes, H/4, W/4)
         return crop_like(F.interpolate(scores, padded.shape[-2:], mode="bilinear"), images)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from msaseg.nets.blocks import crop_like, pad_to_stride
 from msaseg.nets.encoders import ResNet18Encoder
-from msaseg.nets.swiftnet import WIDTH, bn_relu_conv, check_resnet18, enlarge_and_add, residual_sums
+from msaseg.nets.swiftnet import WIDTH, bn_relu_conv, check_resnet18, enlarge_and_add
 
 LEVELS = 3
 """The image at full, half and quarter size."""
@@ -44,6 +44,26 @@ class PyramidEncoder(nn.Module):
             smaller = F.interpolate(images, size, mode="bicubic") if number else images
             found.append(residual_sums(level, smaller))
         return found
+
+
+def residual_sums(encoder: ResNet18Encoder, images: Tensor) -> list[Tensor]:
+    """Return what layer1 to layer4 yield before their last ReLU.
+
+    Shape:
+        images: (N, 3, H, W), RGB in [0, 1].
+        returns: four maps, map i of (N, encoder.channels[i], H / s, W / s) with s = 4, 8, 16, 32, sizes rounded up.
+    """
+    maps = encoder.maxpool(encoder.bn1(encoder.conv1(encoder.normalise(images))))
+    sums = []
+    for layer in (encoder.layer1, encoder.layer2, encoder.layer3, encoder.layer4):
+        maps = F.relu(maps)  # also the stem's: ReLU may as well come after the max-pooling
+        *blocks, last = layer
+        for block in blocks:
+            maps = block(maps)
+        short = maps if last.downsample is None else last.downsample(maps)
+        maps = last.bn2(last.conv2(F.relu(last.bn1(last.conv1(maps))))) + short
+        sums.append(maps)
+    return sums
 
 
 class SwiftNetPyramid(nn.Module):

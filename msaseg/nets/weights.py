@@ -15,7 +15,11 @@ EXPECTED_MISSING = ".num_batches_tracked"
 
 
 def pretrained_state(
-    name: str, weights: str, weights_dir: str | None, download: Callable[[], tuple[State, str]]
+    name: str,
+    weights: str,
+    weights_dir: str | None,
+    download: Callable[[], tuple[State, str]],
+    release: str | None = None,
 ) -> tuple[State | None, str]:
     """Get the weights that an encoder's arguments ask for.
 
@@ -24,9 +28,11 @@ def pretrained_state(
         weights: "imagenet" (the local file if there is one, else `download`), "none", or a path.
         weights_dir: folder that is searched; None or a folder without such a file means a download.
         download: returns the weights and the words that name their origin.
+        release: the training that "imagenet" means; None where there is only one.
 
     Returns:
-        The weights in float32 (None for "none") and a line that says where they came from.
+        The weights in float32 (None for "none") and a line that says where they came from: for "imagenet" the
+        release first, if it has a name.
 
     Raises:
         ValueError: for another value of `weights`, a missing or unreadable file, or a failed download.
@@ -34,10 +40,13 @@ def pretrained_state(
     if weights == "none":
         return None, "none"
     path = _local_file(name, weights, weights_dir)
+    of = f"{release}: " if release and weights == "imagenet" else ""
     if path is not None:
-        return _read(path, name)
+        state, source = _read(path, name)
+        return state, of + source
     try:
-        return download()
+        state, source = download()
+        return state, of + source
     except Exception as error:  # torch, urllib, httpx and huggingface_hub each raise their own kinds
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"download of the {name} weights failed ({reason}): {_mend(name)}") from error

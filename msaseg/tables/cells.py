@@ -15,6 +15,7 @@ MARKS = {
     "undefined": ("n/a", "not defined in these runs: no such class, or no such frame"),
     "stale": ("†", "stale: made with another configuration than the one that composes today"),
     "dirty": ("‡", "made from a working tree with uncommitted changes"),
+    "weights": ("§", "started from other weights than its configuration names"),
     "outside": ("✱", "differs from the paper by more than the tolerance"),
     "fewer": ("n of m", "fewer seeds than the sweep asks for"),
 }
@@ -122,6 +123,7 @@ def _cell(table: Table, row: str, column: str, runs: Sequence[Run], asked: int, 
     holds = {
         "stale": current is not None and runs[0].config_hash != current,
         "dirty": any(run.dirty for run in runs),
+        "weights": any(run.other_weights for run in runs),
         "outside": _outside(mean, paper, table.tolerance.get(column)) if numbers else paper not in (None, text),
         "fewer": len(runs) < asked,
     }

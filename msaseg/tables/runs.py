@@ -26,6 +26,7 @@ class Run:
         hardware: of the machine.
         seconds: that it took.
         finished: UTC time, ISO 8601.
+        other_weights: whether the encoder started from other weights than the configuration names.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class Run:
     hardware: dict[str, Any]
     seconds: float
     finished: str
+    other_weights: bool = False
 
 
 def read_runs(root: Path, table: Table, protocol: str, current: Mapping[str, str], complaints: list[str]) -> list[Run]:
@@ -84,6 +86,7 @@ def _run(path: Path, root: Path, table: Table, row: str) -> Run:
             hardware=dict(record.hardware),
             seconds=float(record.seconds["total"]),
             finished=str(record.finished),
+            other_weights=not record.has_weights_asked_for,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
