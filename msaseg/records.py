@@ -129,13 +129,16 @@ class RunRecord:
 
         Costs come as `params_m` (millions), `size_mb` (float32, 1e6 bytes) and `macs_g` (1e9 multiply-adds of one
         image of the protocol's size), those of the encoder alone as `encoder_params_m`, `encoder_size_mb` and
-        `encoder_macs_g` (at the size that `cost` names). A score is `score`, `score.class`, or
+        `encoder_macs_g` (at the size that `cost` names). What it was trained with is `recipe/encoder`,
+        `recipe/initialisation`, `recipe/rate` and `recipe/width` (texts). A score is `score`, `score.class`, or
         `part/score` where the part is not the test split: `miou_pct`, `iou_pct.Car`, `val/pixel_accuracy_pct`.
         """
         costs = self._costs()
         if column in costs:
             return costs[column]
         part, slash, name = column.rpartition("/")
+        if part == "recipe":
+            return self._recipe()[name]
         value: Any = self.metrics.get(part if slash else "test", {})
         for key in name.split("."):
             value = value.get(key) if isinstance(value, dict) else None
@@ -149,6 +152,23 @@ class RunRecord:
         if asked == "none":
             return self.weights == "none"
         return self.weights != "none" and (encoder.get("release", "") if asked == "imagenet" else asked) in self.weights
+
+    def _recipe(self) -> dict[str, str]:
+        """Return the choices in which two nets of a table may differ beside the one that it is about."""
+        model = self.config.get("model", {})
+        net = model.get("net", {})
+        encoder = net.get("encoder") or {}
+        kind = str(encoder.get("name") or encoder.get("_target_", "").rpartition(".")[2].removesuffix("Encoder"))
+        rates = [f"{model[key]:g}" for key in ("encoder_lr", "lr") if key in model]
+        if self.weights == "none":
+            rates = rates[1:]  # nothing is pretrained
+        width = net.get("width") or net.get("fc_channels")
+        return {
+            "encoder": kind + (" dilated" if encoder.get("dilated") else "") or "own",
+            "initialisation": "scratch" if self.weights == "none" else "ImageNet",
+            "rate": ", ".join(dict.fromkeys(rates)) or "–",
+            "width": str(width or "–"),
+        }
 
     def _costs(self) -> dict[str, float]:
         costs = {}

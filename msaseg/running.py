@@ -25,6 +25,7 @@ from msaseg import checkpoints, provenance
 from msaseg.callbacks import EpochLine, LossWatch, PredictionPanel
 from msaseg.config import hashed_part
 from msaseg.data.datamodule import CamVidDataModule
+from msaseg.data.distance import DistanceParts
 from msaseg.frame_matrices import FrameMatrices, file_beside
 from msaseg.metrics import scores
 from msaseg.module import SegmentationModule
@@ -89,7 +90,7 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
             _load_best(module, run_dir)
             trainer.validate(module, data, verbose=False)  # the record's val scores are those of the epoch tested
         trainer.test(module, data, verbose=False)
-        parts = {"test": data.splits.test} | probe(config, module, data, trainer)
+        parts = {"test": data.splits.test} | score_probe(config, module, data, trainer)
         trainer.save_checkpoint(run_dir / "weights.ckpt", weights_only=True)
         failed = False
     finally:
@@ -157,33 +158,34 @@ def _load_best(module: SegmentationModule, run_dir: Path) -> None:
     module.load_state_dict(torch.load(best, weights_only=True, map_location=module.device)["state_dict"])
 
 
-def probe(
+def score_probe(
     config: DictConfig, module: SegmentationModule, data: CamVidDataModule, trainer: pl.Trainer
 ) -> dict[str, tuple[str, ...]]:
     """Score the trained net on further parts of the frames, if the configuration has a `probe` that names some.
 
-    Each part's scores join the results under the part's name, with its number of `frames` and, in
-    `share_of_test_pct`, how much of the test split lies in it.
+    Each part's scores join the results under the part's name, with its number of `frames`; a part of fewer frames than
+    the probe's `fewest` is counted, not scored.
 
     Returns:
-        Part name to frame ids; empty without a probe.
+        Part name to frame ids, of those that were scored; empty without a probe.
     """
     if not config.get("probe"):
         return {}
     module.eval()
     tested = set(data.splits.test)
-    parts: dict[str, tuple[str, ...]] = build(config, "probe")(data.store.names, data.splits)
-    unseen = tuple(dict.fromkeys(name for names in parts.values() for name in names if name not in tested))
+    probe: DistanceParts = build(config, "probe")
+    parts = probe(data.store.names, data.splits)
+    scored = {part: names for part, names in parts.items() if len(names) >= probe.fewest}
+    further = dict.fromkeys(name for names in scored.values() for name in names if name not in tested)
     with torch.inference_mode(), trainer.precision_plugin.forward_context():
-        for batch in data.eval_loader(unseen):
+        for batch in data.eval_loader(tuple(further)):
             module.predict_scored(data.transfer_batch_to_device(batch, module.device, 0))
     for part, names in parts.items():
-        share = 100 * len(tested.intersection(names)) / len(tested)
-        module.results[part] = {"frames": len(names), "share_of_test_pct": round(share, 4)}
-        if names:
+        module.results[part] = {"frames": len(names)}
+        if part in scored:
             confusion = torch.from_numpy(sum(module.frame_matrices[name].astype(np.int64) for name in names))
             module.results[part] |= {**scores(confusion, module.classes), "confusion": confusion.tolist()}
-    return {part: names for part, names in parts.items() if names}
+    return scored
 
 
 def make_record(

@@ -91,3 +91,15 @@ def test_random_split_when_looked_at_in_time_leaks():
 
 def test_official_split_when_looked_at_in_time_does_not_leak():
     assert share_within(OfficialSplit()(FRAMES), 1.0) < 0.01
+
+
+def test_random_split_when_told_how_many_train_has_so_many_and_tests_the_rest():
+    made = RandomSplit(pool=701, seed=0, train=367)(FRAMES)
+    assert (len(made.train), len(made.val), len(made.test)) == (367, 0, 334)
+    assert set(made.train) < set(RandomSplit(pool=701, seed=0)(FRAMES).train)  # of one order, cut elsewhere
+
+
+@pytest.mark.parametrize("train", [0, 701, -1])
+def test_random_split_when_told_to_train_too_few_or_too_many_names_the_key(train):
+    with pytest.raises(UserError, match=rf"split\.train={train}: "):
+        RandomSplit(train=train)

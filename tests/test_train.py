@@ -75,22 +75,19 @@ def test_run_that_another_table_asked_for_first_is_not_made_again(cli, tmp_path)
     assert after != before
 
 
-def test_probe_scores_the_net_on_frames_by_their_distance(cli, tmp_path):
-    assert cli(*TINY, "+experiment=leakage", "trained_on=official", "probe.edges=[0.1]") == 0
+def test_probe_scores_the_net_on_frames_by_their_distance_and_counts_small_parts(cli, tmp_path):
+    probe = ["probe.edges=[0.1]", "probe.splits=[]", "probe.fewest=5"]
+    assert cli(*TINY, "+experiment=leakage", "trained_on=official", *probe) == 0
     (record,) = records(tmp_path)
-    parts = {part: record.metrics[part] for part in ("within_0.1s", "beyond_0.1s", "other_film")}
-    assert {part: result["frames"] for part, result in parts.items()} == {
-        "within_0.1s": 5,
-        "beyond_0.1s": 0,
-        "other_film": 0,
-    }
-    pixels = {part: sum(map(sum, record.confusion[part])) for part in ("val", "test", "within_0.1s")}
-    assert pixels["within_0.1s"] == pixels["val"] + pixels["test"] > 0
+    frames = {part: record.metrics[part]["frames"] for part in record.metrics if "frames" in record.metrics[part]}
+    assert frames == {"unseen": 5, "within_0.1s": 5, "beyond_0.1s": 0, "other_sequence": 0}
     summed = torch.tensor(record.confusion["val"]) + torch.tensor(record.confusion["test"])
-    assert summed.tolist() == record.confusion["within_0.1s"]
-    assert record.value("other_film/miou_pct") is None
-    frames = frame_matrices.load(record.key.path(tmp_path / "records"), record)
-    assert {part: len(frames.part(part)[0]) for part in frames.parts} == {"test": 3, "within_0.1s": 5}
+    assert summed.tolist() == record.confusion["within_0.1s"] == record.confusion["unseen"]
+    assert record.value("other_sequence/miou_pct") is None
+    assert record.value("other_sequence/frames") == 0
+    matrices = frame_matrices.load(record.key.path(tmp_path / "records"), record)
+    scored = {part: len(matrices.part(part)[0]) for part in matrices.parts}
+    assert scored == {"test": 3, "unseen": 5, "within_0.1s": 5}
 
 
 def test_run_repeated_trains_nothing_and_rerun_trains_again(cli, tmp_path, caplog):

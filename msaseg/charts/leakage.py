@@ -12,7 +12,7 @@ FRAMES = "The number beside a point is that of the frames scored."
 
 
 def by_distance(part: Part) -> list[Chart]:
-    """Return one plot: the split's own test part first, then the frames at growing distances."""
+    """Return one plot: the split's own test part, the frames unseen by all, and these at growing distances."""
     table = part.table
     columns = [column for column in table.columns if column.rpartition("/")[2] == SCORE]
     x = [table.columns[column].removesuffix(": mIoU (%)") for column in columns]

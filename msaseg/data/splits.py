@@ -72,24 +72,28 @@ class RandomSplit:
     Args:
         pool: 701 (all frames) or 367 (the official training frames).
         seed: draws the split; another seed, another split.
+        train: how many frames train; None for 85 % of the pool.
 
     Raises:
-        UserError: for another pool.
+        UserError: for another pool, or more training frames than leave one to test.
 
     Source: paper, section 3.2 ("85 percent images in the training set"); neither pool nor seed is given.
     """
 
     pool: int = 701
     seed: int = 0
+    train: int | None = None
 
     def __post_init__(self) -> None:
         if self.pool not in (sum(COUNTS.values()), COUNTS["train"]):
             raise UserError(f"split.pool={self.pool}: set 701 (all frames) or 367 (the official training frames)")
+        if self.train is not None and not 1 <= self.train < self.pool:
+            raise UserError(f"split.train={self.train}: set 1 to {self.pool - 1} of the pool's {self.pool} frames")
 
     def __call__(self, frames: Sequence[str]) -> Splits:
         """Divide the pool; the order of `frames` does not matter."""
         pool = _folder(frames, "train") if self.pool == COUNTS["train"] else tuple(sorted(frames))
         order = np.random.default_rng(self.seed).permutation(len(pool))
-        cut = len(pool) * 85 // 100
+        cut = len(pool) * 85 // 100 if self.train is None else self.train
         train, test = (tuple(pool[i] for i in sorted(part)) for part in (order[:cut], order[cut:]))
         return Splits(train, (), test)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from msaseg.tables.cells import MARKS, Cell, Group
-from msaseg.tables.spec import Table
+from msaseg.tables.spec import RECIPE, Table
 
 
 def layout(table: Table, groups: Sequence[Group]) -> tuple[list[str], list[list[str]]]:
@@ -58,7 +58,7 @@ def show(cell: Cell) -> str:
     """Return what a cell says: mean ± sd (n), or its text, with the marks of the runs behind it."""
     if cell.n == 0:
         return MARKS[cell.marks[0]][0]
-    signs = "".join(MARKS[mark][0] for mark in ("stale", "dirty") if mark in cell.marks)
+    signs = "".join(MARKS[mark][0] for mark in ("stale", "dirty", "weights") if mark in cell.marks)
     return f"{_content(cell)}{' ' + signs if signs else ''}"
 
 
@@ -91,4 +91,4 @@ def printed_columns(table: Table) -> list[str]:
 
 def differs(table: Table, column: str) -> bool:
     """Return whether a column has differences to the paper: it prints numbers there."""
-    return not table.texts and column in printed_columns(table)
+    return not table.texts and not column.startswith(RECIPE) and column in printed_columns(table)

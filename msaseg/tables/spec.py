@@ -13,6 +13,9 @@ from msaseg.config import CONF
 from msaseg.errors import UserError
 
 KEYS = {"id", "title", "source", "row_header", "columns", "tolerance", "rows", "transposed", "texts", "note", "speed"}
+RECIPE = "recipe/"
+"""What the keys of columns begin with that hold a choice of the training, as text."""
+
 SPEED_KEYS = {"size", "precision", "mode", "form"}
 ROW_KEYS = {"label", "paper", "set"}
 
@@ -133,7 +136,8 @@ def _row(key: str, content: object, columns: dict[Any, Any], texts: bool) -> Row
     paper = content.get("paper") or {}
     _known(paper, set(columns), f"{name}.paper")
     printed = {
-        column: str(value) if texts else _number(value, f"{name}.paper.{column}") for column, value in paper.items()
+        column: str(value) if texts or str(column).startswith(RECIPE) else _number(value, f"{name}.paper.{column}")
+        for column, value in paper.items()
     }
     return Row(label=str(content.get("label", key)), paper=printed)
 
