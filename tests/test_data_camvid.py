@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from msaseg.data.camvid import CLASSES, IGNORE, PALETTE, CamVid, list_frames, seconds
+from msaseg.data.camvid import CLASSES, IGNORE, PALETTE, CamVid, list_frames
+from msaseg.data.film import seconds
 from msaseg.data.frames import read, resize_image, resize_label
 from msaseg.data.manifest import MANIFEST, digest, read_manifest, write_manifest
 from msaseg.errors import UserError
