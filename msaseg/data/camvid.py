@@ -1,7 +1,6 @@
 """CamVid in the layout of the SegNet release: its classes, its colours, its files."""
 
 import logging
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,9 +44,7 @@ PALETTE = np.array(
     dtype=np.uint8,
 )
 COUNTS = {"train": 367, "val": 101, "test": 233}  # frames of the official split
-FRAMES_PER_SECOND = 30
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
-_NAME = re.compile(r"(?:.*/)?(?P<sequence>[^_/]+)_f?(?P<number>\d+)")
 
 log = logging.getLogger(__name__)
 
@@ -119,18 +116,3 @@ def _by_name(root: Path, folder: str, suffixes: set[str]) -> dict[str, Path]:
     if not found:
         raise UserError(f"{where}: no images in this folder: {mend}")
     return found
-
-
-def seconds(name: str) -> tuple[str, float]:
-    """Sequence and time of a frame: its number in a film of 30 frames a second.
-
-    Raises:
-        UserError: the name is not SEQUENCE_NUMBER.
-
-    >>> seconds("0001TP_006690"), seconds("test/Seq05VD_f00030"), seconds("0016E5_07959.png")
-    (('0001TP', 223.0), ('Seq05VD', 1.0), ('0016E5', 265.3))
-    """
-    match = _NAME.fullmatch(name.removesuffix(Path(name).suffix))
-    if match is None:
-        raise UserError(f"{name}: not a CamVid frame name such as 0001TP_006690: times need SEQUENCE_NUMBER")
-    return match["sequence"], int(match["number"]) / FRAMES_PER_SECOND

@@ -3,7 +3,7 @@
 import bisect
 from collections.abc import Sequence
 
-from msaseg.data.camvid import seconds
+from msaseg.data.sequence import seconds
 from msaseg.data.splits import Split, Splits
 from msaseg.errors import UserError
 

@@ -1,0 +1,145 @@
+"""mIoU and the difference of two mIoUs with their 95 % intervals over the frames of a split."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msaseg.errors import UserError
+from msaseg.statistics.blocks import VideoSequence, video_sequences, weights
+from msaseg.statistics.student import t_quantile
+
+BLOCK_S = 10.0
+"""Length of a block in seconds.
+
+It must be longer than the time in which frames resemble each other, and short enough to leave many blocks: 10 s leave 23
+of the 233 test frames. A car at walking to driving speed has left what it sees behind by then.
+"""
+RESAMPLES = 2000
+
+Frames = tuple[Sequence[str], NDArray[np.integer[Any]]]
+"""Ids of F frames ("test/0001TP_008550") and their (F, C, C) pixels, rows truth, columns prediction."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A score and where it lies, in 95 of 100 cases, were the same sequences recorded again.
+
+    Args:
+        estimate: mIoU in percent, or a difference of two in points.
+        low: lower end, in the same unit; None where the frames are too few blocks to tell.
+        high: upper end; None with `low`.
+    """
+
+    estimate: float
+    low: float | None
+    high: float | None
+
+
+def miou_interval(frames: Frames, *, block_s: float = BLOCK_S, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+    """Return the mIoU of a run, in percent, with its interval over frames.
+
+    The interval is estimate ± t · s: s is the standard deviation over resamples of moving blocks, times √(F / (F - b))
+    since the blocks of a sequence scatter about that sequence's own mean (b: a block's frames, summed over sequences);
+    t is Student's, with as many degrees of freedom as there are blocks, less one a sequence. Percentiles of so few blocks
+    are too narrow: on drawn sequences of known truth they hold it in 89 to 90 % where this does in 94 %.
+
+    Args:
+        frames: what `FrameMatrices.part` returns.
+        block_s: length of a block in seconds.
+        resamples: number of resamples.
+        seed: of the resampling; it has nothing to do with the run's.
+
+    Raises:
+        UserError: a name tells no time, or names and matrices do not fit each other; one line.
+    """
+    names, _ = frames
+    hits_and_unions = _hits_and_unions(frames)
+    parts = video_sequences(names, _positive(block_s))
+    drawn = weights(parts, resamples, seed)
+    return _interval(_miou_pct(hits_and_unions.sum(0)), _miou_pct(_sums(drawn, hits_and_unions)), parts)
+
+
+def paired_difference(
+    a: Frames, b: Frames, *, block_s: float = BLOCK_S, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
+    """Return mIoU of `a` less mIoU of `b`, in points, with its interval over frames.
+
+    Both are taken on the same resamples, so what makes a frame hard for both cancels. That the runs share the seed
+    is up to the caller.
+
+    Args:
+        a: of one run, as in `miou_interval`.
+        b: of another on the same frames, in any order.
+        block_s: length of a block in seconds.
+        resamples: number of resamples.
+        seed: of the resampling.
+
+    Raises:
+        UserError: as `miou_interval`; also if the frames or the number of classes differ.
+    """
+    (names, _), (others, counts) = a, b
+    one, other = _hits_and_unions(a), _hits_and_unions(b)
+    different = sorted(set(names) ^ set(others))
+    if different:
+        raise UserError(
+            f"{different[0]}: only one of the two runs was scored on it: a paired difference needs the same"
+        )
+    if one.shape != other.shape:
+        raise UserError(f"{one.shape[-1]} and {counts.shape[-1]} classes: compare runs with the same classes")
+    position = {name: i for i, name in enumerate(others)}
+    other = other[[position[name] for name in names]]
+    parts = video_sequences(names, _positive(block_s))
+    drawn = weights(parts, resamples, seed)
+    estimate = _miou_pct(one.sum(0)) - _miou_pct(other.sum(0))
+    return _interval(estimate, _miou_pct(_sums(drawn, one)) - _miou_pct(_sums(drawn, other)), parts)
+
+
+def _interval(
+    estimate: NDArray[np.float64], resampled: NDArray[np.float64], parts: Sequence[VideoSequence]
+) -> Interval:
+    frames = sum(len(sequence.frames) for sequence in parts)
+    blocks = [float(sequence.length.mean()) for sequence in parts]  # of so many frames
+    df = sum(len(sequence.frames) / block - 1 for sequence, block in zip(parts, blocks, strict=True))
+    if df < 1:
+        return Interval(float(estimate), None, None)
+    half = t_quantile(0.95, df) * math.sqrt(frames / (frames - sum(blocks))) * float(np.nanstd(resampled, ddof=1))
+    return Interval(float(estimate), float(estimate) - half, float(estimate) + half)
+
+
+def _hits_and_unions(frames: Frames) -> NDArray[np.float64]:
+    """Return (F, 2, C): per frame and class the pixels of truth and prediction both, and of either."""
+    names, matrices = frames
+    if len(names) != len(matrices) or len(set(names)) != len(names) or not len(names):
+        raise UserError(
+            f"{len(names)} names, {len(set(names))} of them different, for {len(matrices)} matrices of frames"
+        )
+    counts = matrices.astype(np.float64)
+    hits = np.einsum("fcc->fc", counts)
+    found = np.stack([hits, counts.sum(1) + counts.sum(2) - hits], 1)
+    if not found.any():
+        raise UserError(f"{names[0]} and the other frames have no counted pixel: there is no mIoU")
+    return found
+
+
+def _sums(drawn: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sums over each resample's frames; whole numbers, so exact in any order."""
+    return (drawn.astype(np.float64) @ values.reshape(len(values), -1)).reshape(len(drawn), *values.shape[1:])
+
+
+def _miou_pct(hits_and_unions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return mIoU of sums (..., 2, C), as `msaseg.metrics.scores` does; nan without any pixel."""
+    hits, unions = hits_and_unions[..., 0, :], hits_and_unions[..., 1, :]
+    present = unions > 0
+    total: NDArray[np.float64] = np.divide(hits, unions, out=np.zeros_like(hits), where=present).sum(-1)
+    count = present.sum(-1)
+    return np.where(count > 0, 100 * total / np.maximum(count, 1), np.nan)
+
+
+def _positive(block_s: float) -> float:
+    if not block_s > 0:
+        raise UserError(f"block_s={block_s}: set seconds above 0")
+    return block_s

@@ -1,0 +1,176 @@
+"""Intervals over frames, held to plain loops; tests/test_statistics_coverage.py holds them to sequences of known truth."""
+
+import statistics
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+import torch
+
+from msaseg.errors import UserError
+from msaseg.metrics import scores
+from msaseg.statistics import miou_interval, paired_difference
+from msaseg.statistics.blocks import weights
+from msaseg.statistics.student import t_quantile
+
+TEST = [f"test/0001TP_{30 * i + 8550:06}" for i in range(62)] + [f"test/Seq05VD_f{30 * i:05}" for i in range(171)]
+VAL = [f"val/0016E5_{n:05}" for n in range(7959, 8160, 2)]
+
+
+def plain_miou(matrix):
+    ious = []
+    for k in range(len(matrix)):
+        either = sum(matrix[k]) + sum(row[k] for row in matrix) - matrix[k][k]
+        if either:
+            ious.append(matrix[k][k] / either)
+    return 100 * sum(ious) / len(ious)
+
+
+def plain_blocks(names, block_s):
+    """VideoSequence to its blocks, lists of names; and the number of its frames."""
+    found = {}
+    for sequence in sorted({name.split("/")[1].split("_")[0] for name in names}):
+        members = sorted((int(name.split("_")[1].strip("f")), name) for name in names if f"/{sequence}_" in name)
+        blocks = []
+        for start, _ in members:
+            block = [name for number, name in members if start <= number < start + 30 * block_s]
+            if not blocks or not set(block) <= set(blocks[-1]):
+                blocks.append(block)
+        found[sequence] = blocks, len(members)
+    return found
+
+
+def plain_resamples(names, block_s, resamples, seed):
+    """Lists of names, from the blocks that the suite draws: the one thing that this shares with it."""
+    drawn_of_all = []
+    rng = np.random.default_rng(seed)
+    for sequence, (blocks, size) in zip(
+        video_sequences(names, block_s), plain_blocks(names, block_s).values(), strict=True
+    ):
+        assert len(blocks) == len(sequence.first)
+        drawn_of_all.append((blocks, size, sequence.draw(resamples, rng).tolist()))
+    found = []
+    for b in range(resamples):
+        chosen = []
+        for blocks, size, drawn in drawn_of_all:
+            laid = []
+            for block in drawn[b]:
+                laid += blocks[block]
+            assert len(laid) >= size
+            chosen += laid[:size]
+        found.append(chosen)
+    return found
+
+
+def plain_half_width(resampled, names, block_s):
+    cut = plain_blocks(names, block_s).values()
+    frames_a_block = [statistics.fmean(len(block) for block in blocks) for blocks, _ in cut]
+    df = sum(size / mean - 1 for (_, size), mean in zip(cut, frames_a_block, strict=True))
+    wider = (len(names) / (len(names) - sum(frames_a_block))) ** 0.5
+    return t_quantile(0.95, df) * wider * statistics.stdev(resampled)
+
+
+def summed(matrices, chosen):
+    return [[sum(matrices[name][i][j] for name in chosen) for j in range(5)] for i in range(5)]
+
+
+@pytest.fixture
+def irregular():
+    """Frames at odd times of two sequences, out of order, with a long gap; the fifth class is nowhere."""
+    rng = np.random.default_rng(4)
+    numbers = [*rng.choice(900, 24, replace=False), 4000, 4010, 4200]
+    names = [f"test/A_{n:06}" for n in numbers] + [f"train/B_f{n:05}" for n in range(0, 600, 30)]
+    rng.shuffle(names)
+    runs = rng.integers(0, 50, (2, len(names), 5, 5)).astype(np.uint32)
+    runs[..., 4, :] = runs[..., 4] = 0
+    return names, *runs
+
+
+def test_interval_equals_the_twin_on_the_same_drawn_blocks(irregular):
+    names, matrices, _ = irregular
+    of = dict(zip(names, matrices.tolist(), strict=True))
+    resampled = [plain_miou(summed(of, chosen)) for chosen in plain_resamples(names, 4.0, 40, seed=7)]
+    half, estimate = plain_half_width(resampled, names, 4.0), plain_miou(summed(of, names))
+    found = miou_interval((names, matrices), block_s=4.0, resamples=40, seed=7)
+    assert astuple(found) == pytest.approx((estimate, estimate - half, estimate + half), abs=1e-9)
+
+
+def test_paired_difference_equals_the_twin_on_the_same_drawn_blocks(irregular):
+    names, a, b = irregular
+    of_a, of_b = (dict(zip(names, run.tolist(), strict=True)) for run in (a, b))
+    apart = [
+        plain_miou(summed(of_a, chosen)) - plain_miou(summed(of_b, chosen))
+        for chosen in plain_resamples(names, 4.0, 40, seed=0)
+    ]
+    half, estimate = (
+        plain_half_width(apart, names, 4.0),
+        plain_miou(summed(of_a, names)) - plain_miou(summed(of_b, names)),
+    )
+    found = paired_difference((names, a), (names[::-1], b[::-1]), block_s=4.0, resamples=40)
+    assert astuple(found) == pytest.approx((estimate, estimate - half, estimate + half), abs=1e-9)
+
+
+def test_resample_holds_each_frame_as_often_as_the_twins(irregular):
+    names, *_ = irregular
+    expected = [[chosen.count(name) for name in names] for chosen in plain_resamples(names, 4.0, 40, seed=7)]
+    assert weights(video_sequences(names, 4.0), 40, seed=7).tolist() == expected
+
+
+def test_estimate_is_the_miou_of_the_suite_with_an_absent_class_left_out(irregular):
+    names, matrices, _ = irregular
+    expected = scores(torch.from_numpy(matrices.astype(np.int64).sum(0)), "abcde")
+    assert expected["absent_classes"] == ["e"]
+    assert miou_interval((names, matrices)).estimate == pytest.approx(expected["miou_pct"], abs=1e-4)
+
+
+def test_resample_keeps_the_number_of_frames_of_each_film():
+    drawn = weights(video_sequences(TEST, 10.0), 50, seed=0)
+    assert (drawn[:, :62].sum(1) == 62).all()
+    assert (drawn[:, 62:].sum(1) == 171).all()
+
+
+def test_block_never_reaches_over_a_gap_as_long_as_itself():
+    names = [f"A_{30 * t:06}" for t in (0, 1, 2, 3, 4, 14, 15, 20)]
+    (sequence,) = video_sequences(names, 3.0)
+    cut = [sequence.frames[f : f + n].tolist() for f, n in zip(sequence.first, sequence.length, strict=True)]
+    assert cut == [[0, 1, 2], [1, 2, 3], [2, 3, 4], [5, 6], [7]]
+
+
+def test_interval_is_the_same_again_and_in_any_order_of_frames(irregular):
+    names, matrices, _ = irregular
+    first = miou_interval((names, matrices))
+    assert miou_interval((names, matrices)) == first
+    assert miou_interval((names[::-1], matrices[::-1])) == first
+    assert miou_interval((names, matrices), seed=1) != first
+
+
+@pytest.mark.parametrize("names", [["test/A_000000"], ["test/A_000000", "test/B_000000"], VAL])
+def test_frames_that_are_one_block_a_film_have_no_interval(names):
+    matrices = np.random.default_rng(0).integers(1, 9, (len(names), 3, 3))
+    found = miou_interval((names, matrices))
+    assert found.estimate == pytest.approx(plain_miou(matrices.sum(0).tolist()))
+    assert found.low is None
+    assert found.high is None
+
+
+ONES = np.ones((2, 3, 3), np.uint32)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: paired_difference((["A_1", "A_2"], ONES), (["A_1", "A_3"], ONES)), "^A_2: only one of the two runs"),
+        (lambda: paired_difference((["A_1"], ONES[:1]), (["A_1", "A_3"], ONES)), "^A_3: only one of the two runs"),
+        (lambda: paired_difference((["A_1", "A_2"], ONES), (["A_1", "A_2"], ONES[:, :2, :2])), "^3 and 2 classes"),
+        (lambda: miou_interval((["A_1", "A_1"], ONES)), "^2 names, 1 of them different, for 2 matrices"),
+        (lambda: miou_interval((["A_1"], ONES)), "^1 names, 1 of them different, for 2 matrices"),
+        (lambda: miou_interval(([], ONES[:0])), "^0 names"),
+        (lambda: miou_interval((["A_1", "A_2"], 0 * ONES)), "^A_1 and the other frames have no counted pixel"),
+        (lambda: miou_interval((["A_1", "frame"], ONES)), "^frame: not a CamVid frame name"),
+        (lambda: miou_interval((["A_1", "A_2"], ONES), block_s=0), "^block_s=0: "),
+    ],
+)
+def test_frames_that_do_not_fit_are_refused_in_one_line(make, words):
+    with pytest.raises(UserError, match=words) as error:
+        make()
+    assert "\n" not in str(error.value)

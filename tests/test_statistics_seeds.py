@@ -1,0 +1,55 @@
+"""The spread over seeds, and Student's t."""
+
+import statistics
+
+import numpy as np
+import pytest
+
+from msaseg.statistics import seed_noise_bound, seed_spread
+from msaseg.statistics.student import t_quantile
+
+
+@pytest.mark.parametrize("df", [1, 1.3, 2, 3.7, 10, 21.3, 1000])
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
+def test_quantile_of_t_equals_scipys(confidence, df):
+    scipy_t = pytest.importorskip("scipy.stats").t
+    assert t_quantile(confidence, df) == pytest.approx(scipy_t.ppf(0.5 + confidence / 2, df), rel=1e-8)
+
+
+def test_quantile_of_t_equals_the_printed_tables():
+    assert [round(t_quantile(0.95, df), 3) for df in (1, 2, 5, 30)] == [12.706, 4.303, 2.571, 2.042]
+    assert t_quantile(0.95, 1e6) == pytest.approx(statistics.NormalDist().inv_cdf(0.975), abs=1e-5)
+
+
+@pytest.mark.parametrize(("confidence", "df"), [(0.95, 0.9), (0.95, float("nan")), (0, 5), (1, 5)])
+def test_quantile_of_t_outside_its_range_is_refused(confidence, df):
+    with pytest.raises(ValueError, match="no quantile"):
+        t_quantile(confidence, df)
+
+
+def test_spread_over_seeds_equals_the_loop_over_deviations():
+    rows = [[70.1, 71.3, 69.9], [55.0], [61.2, 64.0]]
+    squares = [(value - sum(row) / len(row)) ** 2 for row in rows for value in row]
+    spread = seed_spread(rows)
+    assert spread.df == 3
+    assert spread.sd == pytest.approx((sum(squares) / 3) ** 0.5)
+
+
+def test_spread_when_no_row_has_two_seeds_is_none():
+    assert seed_spread([[70.0], [], [60.0]]) is None
+
+
+def test_bound_of_seed_noise_is_passed_by_5_of_100_differences_without_an_effect():
+    rng = np.random.default_rng(0)
+    passed = 0
+    for _ in range(4000):
+        spread = seed_spread(rng.normal(0, 2, (3, 3)).tolist())
+        apart = rng.normal(0, 2, 1).mean() - rng.normal(0, 2, 3).mean()
+        passed += abs(apart) > seed_noise_bound(spread.sd, spread.df, 1, 3)
+    assert 0.04 < passed / 4000 < 0.06
+
+
+@pytest.mark.parametrize(("df", "n_a", "words"), [(0, 1, "no quantile"), (3, 0, "rows of 0 and 1 seeds")])
+def test_bound_of_seed_noise_without_seeds_is_refused(df, n_a, words):
+    with pytest.raises(ValueError, match=words):
+        seed_noise_bound(1.0, df, n_a, 1)
