@@ -123,7 +123,7 @@ def test_estimate_is_the_miou_of_the_suite_with_an_absent_class_left_out(irregul
     assert miou_interval((names, matrices)).estimate == pytest.approx(expected["miou_pct"], abs=1e-4)
 
 
-def test_resample_keeps_the_number_of_frames_of_each_film():
+def test_resample_keeps_the_number_of_frames_of_each_sequence():
     drawn = weights(video_sequences(TEST, 10.0), 50, seed=0)
     assert (drawn[:, :62].sum(1) == 62).all()
     assert (drawn[:, 62:].sum(1) == 171).all()

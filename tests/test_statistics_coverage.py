@@ -20,7 +20,7 @@ def latent(rng, runs, steps, correlation):
     return x.swapaxes(0, 1)
 
 
-def film_matrices(rng, runs, steps, correlation, shift=0.0, skill=0.0, scene=None):
+def sequence_matrices(rng, runs, steps, correlation, shift=0.0, skill=0.0, scene=None):
     """(runs, steps, C, C) pixels, one step a second: sizes of the classes and how well each is found wander on."""
     size, found = scene or (latent(rng, runs, steps, correlation), latent(rng, runs, steps, correlation))
     truth = np.exp([2.0, 2.5, 0.5, -1.0] + 0.8 * size + 0.3 * shift)
@@ -39,14 +39,14 @@ def miou_pct(matrix):
 
 
 def test_interval_of_one_film_holds_the_estimate():
-    found = miou_interval((TEST[:62], film_matrices(np.random.default_rng(0), 1, 62, 0.5)[0]))
+    found = miou_interval((TEST[:62], sequence_matrices(np.random.default_rng(0), 1, 62, 0.5)[0]))
     assert found.low < found.estimate < found.high
 
 
 def test_paired_interval_is_much_narrower_than_one_runs_when_both_err_on_the_same_frames():
     rng = np.random.default_rng(0)
     scene = latent(rng, 1, 233, 0.5), latent(rng, 1, 233, 0.5)
-    a, b = (film_matrices(rng, 1, 233, 0.5, skill=skill, scene=scene)[0] for skill in (0.1, 0.0))
+    a, b = (sequence_matrices(rng, 1, 233, 0.5, skill=skill, scene=scene)[0] for skill in (0.1, 0.0))
     apart, alone = paired_difference((TEST, a), (TEST, b)), miou_interval((TEST, a))
     assert apart.high - apart.low < 0.2 * (alone.high - alone.low)
     assert apart.low > 0
@@ -60,8 +60,8 @@ def coverage(names, correlation, runs, resamples, blocks_s, seed=0):
         times = [int(names[i].split("_")[1].strip("f")) // 30 for i in part.frames]
         steps = np.array(times) - times[0]
         shift = np.random.default_rng(sequence).standard_normal(CLASSES)
-        drawn.append(film_matrices(rng, runs, steps[-1] + 1, correlation, shift)[:, steps])
-        expected = expected + len(steps) * film_matrices(rng, 200, 1000, correlation, shift).mean((0, 1))
+        drawn.append(sequence_matrices(rng, runs, steps[-1] + 1, correlation, shift)[:, steps])
+        expected = expected + len(steps) * sequence_matrices(rng, 200, 1000, correlation, shift).mean((0, 1))
     true = miou_pct(expected)
     frames = np.concatenate(drawn, 1)
     ordered = [names[i] for part in video_sequences(names, 1.0) for i in part.frames]
@@ -72,7 +72,7 @@ def coverage(names, correlation, runs, resamples, blocks_s, seed=0):
     return shares
 
 
-def test_interval_on_films_of_known_truth_covers_it_and_single_frames_do_not():
+def test_interval_on_sequences_of_known_truth_covers_it_and_single_frames_do_not():
     blocks, single = coverage(TEST, 0.4, runs=250, resamples=200, blocks_s=(10.0, 0.01))
     assert 0.92 <= blocks <= 0.98
     assert single < blocks - 0.08
@@ -92,6 +92,6 @@ def random_split():
 @pytest.mark.slow
 @pytest.mark.parametrize("correlation", [0.0, 0.3, 0.5])
 @pytest.mark.parametrize("names", [TEST, random_split()], ids=["official", "random"])
-def test_interval_on_many_films_of_known_truth_covers_it(names, correlation):
+def test_interval_on_many_sequences_of_known_truth_covers_it(names, correlation):
     (share,) = coverage(names, correlation, runs=2000, resamples=500, blocks_s=(10.0,), seed=1)
     assert 0.92 <= share <= 0.98

@@ -16,9 +16,9 @@ _ROUNDING_S = 1e-6  # far below a frame's thirtieth of a second
 class VideoSequence:
     """The frames of one sequence by time, and the blocks that they are drawn in.
 
-    A block is all the frames of the sequence within `block_s` seconds from one of them on; one that lies within the block
-    before it (at the end of the sequence, or before a gap) is left out. So no block reaches over a gap as long as itself:
-    what follows begins anew, and a stretch shorter than a block is one block.
+    A block is all the frames of the sequence within `block_s` seconds from one of them on; one that lies within the
+    block before it (at the end of the sequence, or before a gap) is left out. So no block reaches over a gap as long as
+    itself: what follows begins anew, and a stretch shorter than a block is one block.
 
     Args:
         frames: (n,) positions in the list of names.
