@@ -1,4 +1,4 @@
-"""Intervals over frames, held to plain loops; tests/test_statistics_coverage.py holds them to sequences of known truth."""
+"""Intervals over frames, held to plain loops; test_statistics_coverage.py holds them to known truth."""
 
 import statistics
 from dataclasses import astuple
@@ -10,7 +10,7 @@ import torch
 from msaseg.errors import UserError
 from msaseg.metrics import scores
 from msaseg.statistics import miou_interval, paired_difference
-from msaseg.statistics.blocks import weights
+from msaseg.statistics.blocks import video_sequences, weights
 from msaseg.statistics.student import t_quantile
 
 TEST = [f"test/0001TP_{30 * i + 8550:06}" for i in range(62)] + [f"test/Seq05VD_f{30 * i:05}" for i in range(171)]

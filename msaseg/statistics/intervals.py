@@ -15,8 +15,8 @@ from msaseg.statistics.student import t_quantile
 BLOCK_S = 10.0
 """Length of a block in seconds.
 
-It must be longer than the time in which frames resemble each other, and short enough to leave many blocks: 10 s leave 23
-of the 233 test frames. A car at walking to driving speed has left what it sees behind by then.
+It must be longer than the time in which frames resemble each other, and short enough to leave many blocks: 10 s
+leave 23 of the 233 test frames. A car at walking to driving speed has left what it sees behind by then.
 """
 RESAMPLES = 2000
 
@@ -44,8 +44,8 @@ def miou_interval(frames: Frames, *, block_s: float = BLOCK_S, resamples: int = 
 
     The interval is estimate ± t · s: s is the standard deviation over resamples of moving blocks, times √(F / (F - b))
     since the blocks of a sequence scatter about that sequence's own mean (b: a block's frames, summed over sequences);
-    t is Student's, with as many degrees of freedom as there are blocks, less one a sequence. Percentiles of so few blocks
-    are too narrow: on drawn sequences of known truth they hold it in 89 to 90 % where this does in 94 %.
+    t is Student's, with as many degrees of freedom as there are blocks, less one a sequence. Percentiles of so few
+    blocks are too narrow: on drawn sequences of known truth they hold it in 89 to 90 % where this does in 94 %.
 
     Args:
         frames: what `FrameMatrices.part` returns.
