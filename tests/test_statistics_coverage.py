@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from msaseg.statistics import miou_interval, paired_difference
+from msaseg.statistics.blocks import video_sequences
 
 TEST = [f"test/0001TP_{30 * i + 8550:06}" for i in range(62)] + [f"test/Seq05VD_f{30 * i:05}" for i in range(171)]
 CLASSES = 4
