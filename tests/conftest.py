@@ -90,7 +90,9 @@ def suite(tmp_path, monkeypatch, composed) -> Suite:
     monkeypatch.setenv("MSASEG_OUTPUTS", str(outputs))
     monkeypatch.setattr(records, "PUBLISHED", tmp_path / "experiments")
     monkeypatch.setattr(records, "README", tmp_path / "README.md")
-    (tmp_path / "README.md").write_text("# Head\n\n<!-- results: begin -->\n<!-- results: end -->\n\nTail\n")
+    (tmp_path / "README.md").write_text(
+        "# Head\n\n<!-- verdicts: begin -->\n<!-- verdicts: end -->\n\n<!-- results: begin -->\n<!-- results: end -->\n\nTail\n"
+    )
     for module in ("__main__", "readme"):  # one table is enough, and composing the others takes seconds
         monkeypatch.setattr(f"msaseg.tables.{module}.load_tables", lambda: {TABLE.id: TABLE})
     (outputs / "cache").mkdir(parents=True)

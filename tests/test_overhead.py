@@ -13,7 +13,10 @@ from msaseg.overhead import __main__ as command
 from msaseg.overhead import page, precision, step
 from msaseg.overhead.frames import Drawn
 from msaseg.overhead.measurement import Measurement, ratios
-from msaseg.overhead.page import BEGIN, END, line, page_part, with_part
+from msaseg.overhead.page import MARKED, line, page_part
+from msaseg.tables.markers import markers, with_part
+
+BEGIN, END = markers(MARKED)
 
 
 def measurement(**changes) -> Measurement:
@@ -103,9 +106,9 @@ def test_page_part_tells_what_was_left_out_below_the_table():
 
 
 def test_with_part_replaces_only_what_is_between_the_markers(tmp_path):
-    once = with_part(f"head\n{BEGIN}\nold\n{END}\ntail\n", "new", tmp_path)
+    once = with_part(f"head\n{BEGIN}\nold\n{END}\ntail\n", MARKED, "new", tmp_path)
     assert once == f"head\n{BEGIN}\n\nnew\n\n{END}\ntail\n"
-    assert with_part(once, "new", tmp_path) == once
+    assert with_part(once, MARKED, "new", tmp_path) == once
 
 
 @pytest.mark.parametrize(
@@ -113,13 +116,13 @@ def test_with_part_replaces_only_what_is_between_the_markers(tmp_path):
 )
 def test_with_part_without_both_markers_once_refuses_in_one_line(text, tmp_path):
     with pytest.raises(UserError, match="must be there, once each") as raised:
-        with_part(text, "new", tmp_path / "benchmarks.md")
+        with_part(text, MARKED, "new", tmp_path / "benchmarks.md")
     assert str(raised.value).startswith(f"{tmp_path / 'benchmarks.md'}: ")
     assert "\n" not in str(raised.value)
 
 
 def test_the_repository_s_page_has_its_markers():
-    assert "new" in with_part(page.PAGE.read_text(encoding="utf-8"), "new", page.PAGE)
+    assert "new" in with_part(page.PAGE.read_text(encoding="utf-8"), MARKED, "new", page.PAGE)
 
 
 @pytest.mark.parametrize("content", [None, "no markers\n"])

@@ -5,7 +5,7 @@ import statistics
 import numpy as np
 import pytest
 
-from msaseg.statistics import seed_noise_bound, seed_spread
+from msaseg.statistics import SeedSpread, rank_correlation, seed_noise_bound, seed_spread
 from msaseg.statistics.student import t_quantile
 
 
@@ -45,11 +45,23 @@ def test_bound_of_seed_noise_is_passed_by_5_of_100_differences_without_an_effect
     for _ in range(4000):
         spread = seed_spread(rng.normal(0, 2, (3, 3)).tolist())
         apart = rng.normal(0, 2, 1).mean() - rng.normal(0, 2, 3).mean()
-        passed += abs(apart) > seed_noise_bound(spread.sd, spread.df, 1, 3)
+        passed += abs(apart) > seed_noise_bound(spread, [1, -1 / 3, -1 / 3, -1 / 3])
     assert 0.04 < passed / 4000 < 0.06
 
 
-@pytest.mark.parametrize(("df", "n_a", "words"), [(0, 1, "no quantile"), (3, 0, "rows of 0 and 1 seeds")])
-def test_bound_of_seed_noise_without_seeds_is_refused(df, n_a, words):
-    with pytest.raises(ValueError, match=words):
-        seed_noise_bound(1.0, df, n_a, 1)
+def test_bound_of_seed_noise_without_degrees_of_freedom_is_refused():
+    with pytest.raises(ValueError, match="no quantile"):
+        seed_noise_bound(SeedSpread(1.0, 0), [1, -1])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rank_correlation_equals_scipys(seed):
+    kendalltau = pytest.importorskip("scipy.stats").kendalltau
+    a, b = np.random.default_rng(seed).permutation(18).reshape(2, 9)
+    expected = kendalltau(a, b, method="exact")
+    assert rank_correlation(a.tolist(), b.tolist()) == pytest.approx((expected.statistic, expected.pvalue))
+
+
+def test_rank_correlation_of_one_thing_is_refused():
+    with pytest.raises(ValueError, match="two things"):
+        rank_correlation([1.0], [2.0])

@@ -6,7 +6,9 @@ from tables_suite import TABLE
 from msaseg import records
 from msaseg.errors import UserError
 from msaseg.tables.__main__ import main
-from msaseg.tables.readme import BEGIN, END, with_results
+from msaseg.tables.markers import markers, with_part
+
+BEGIN, END = markers("results")
 
 
 def test_render_puts_the_grid_between_the_markers_and_check_guards_it(suite):
@@ -34,4 +36,4 @@ def test_readme_without_records_names_the_table_and_prints_no_number(suite):
 @pytest.mark.parametrize("text", ["no markers", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{BEGIN}{END}"])
 def test_readme_with_broken_markers_is_refused_and_named(tmp_path, text):
     with pytest.raises(UserError, match="put them back"):
-        with_results(text, "", tmp_path / "README.md")
+        with_part(text, "results", "", tmp_path / "README.md")

@@ -21,11 +21,12 @@ from msaseg.errors import UserError
 from msaseg.overhead import page
 from msaseg.overhead.loader import measure_loader
 from msaseg.overhead.measurement import Measurement
-from msaseg.overhead.page import line, page_of, page_part, replace_file
+from msaseg.overhead.page import line, page_of, page_part
 from msaseg.overhead.precision import BF16_LEFT_OUT, computes_in_bf16, measure_precision
 from msaseg.overhead.rendering import measure_tables
 from msaseg.overhead.report import measure_report
 from msaseg.overhead.step import measure_step
+from msaseg.records import write_whole
 from msaseg.tables.protocols import machine_paths
 
 
@@ -78,8 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
         page_of("")  # and so is a page without its markers
     record = measure(root, arguments.repeats, arguments.steps)
     if arguments.write:
-        replace_file(page.RECORD, json.dumps(record, indent=1) + "\n")
-        replace_file(page.PAGE, page_of(page_part(record)))
+        write_whole(page.RECORD, json.dumps(record, indent=1) + "\n")
+        write_whole(page.PAGE, page_of(page_part(record)))
         print(f"{page.RECORD}\n{page.PAGE}")
     missed = [one for one in (Measurement(**measured) for measured in record["measurements"]) if not one.met]
     if missed:

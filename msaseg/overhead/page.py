@@ -1,16 +1,16 @@
 """The page that shows what was measured, and its record."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 from msaseg.config import ROOT
 from msaseg.errors import UserError
 from msaseg.overhead.measurement import Measurement
+from msaseg.tables.markers import with_part
 
 RECORD = ROOT / "experiments" / "benchmarks" / "overhead.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- overhead: begin -->", "<!-- overhead: end -->"
+MARKED = "overhead"
+"""Name of the generated part of the page."""
 
 
 def line(measured: dict[str, Any]) -> str:
@@ -40,30 +40,9 @@ def page_part(record: dict[str, Any]) -> str:
     )
 
 
-def with_part(text: str, part: str, file: Path) -> str:
-    """Return a page with what stands between its markers replaced.
-
-    Raises:
-        UserError: the two markers are not there once each, in order.
-    """
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end or BEGIN in rest or END in head + tail:
-        raise UserError(f"{file}: the lines {BEGIN} and {END} must be there, once each: put them back")
-    return f"{head}{begin}\n\n{part}\n\n{end}{tail}"
-
-
 def page_of(part: str) -> str:
     """Return the page with its generated part replaced."""
     try:
-        return with_part(PAGE.read_text(encoding="utf-8"), part, PAGE)
+        return with_part(PAGE.read_text(encoding="utf-8"), MARKED, part, PAGE)
     except FileNotFoundError:
         raise UserError(f"{PAGE}: no such file: restore it with `git checkout -- {PAGE}`") from None
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or what was there before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part, path)

@@ -66,14 +66,26 @@ def miou_interval(frames: Frames, *, block_s: float = BLOCK_S, resamples: int = 
 def paired_difference(
     a: Frames, b: Frames, *, block_s: float = BLOCK_S, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
-    """Return mIoU of `a` less mIoU of `b`, in points, with its interval over frames.
+    """Return mIoU of `a` less mIoU of `b`, in points, with its interval over frames: a `contrast` of two runs."""
+    return contrast([a, b], [1, -1], block_s=block_s, resamples=resamples, seed=seed)
 
-    Both are taken on the same resamples, so what makes a frame hard for both cancels. That the runs share the seed
+
+def contrast(
+    runs: Sequence[Frames],
+    factors: Sequence[float],
+    *,
+    block_s: float = BLOCK_S,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Return the sum of the runs' mIoUs times their factors, in points, with its interval over frames.
+
+    All are taken on the same resamples, so what makes a frame hard for all cancels. That the runs share their seeds
     is up to the caller.
 
     Args:
-        a: of one run, as in `miou_interval`.
-        b: of another on the same frames, in any order.
+        runs: each as in `miou_interval`, on the same frames in any order.
+        factors: one a run, such as 1 and -1 for a difference.
         block_s: length of a block in seconds.
         resamples: number of resamples.
         seed: of the resampling.
@@ -81,21 +93,28 @@ def paired_difference(
     Raises:
         UserError: as `miou_interval`; also if the frames or the number of classes differ.
     """
-    (names, _), (others, counts) = a, b
-    one, other = _hits_and_unions(a), _hits_and_unions(b)
-    different = sorted(set(names) ^ set(others))
-    if different:
-        raise UserError(
-            f"{different[0]}: only one of the two runs was scored on it: a paired difference needs the same"
-        )
-    if one.shape != other.shape:
-        raise UserError(f"{one.shape[-1]} and {counts.shape[-1]} classes: compare runs with the same classes")
-    position = {name: i for i, name in enumerate(others)}
-    other = other[[position[name] for name in names]]
+    names = runs[0][0]
     parts = video_sequences(names, _positive(block_s))
     drawn = weights(parts, resamples, seed)
-    estimate = _miou_pct(one.sum(0)) - _miou_pct(other.sum(0))
-    return _interval(estimate, _miou_pct(_sums(drawn, one)) - _miou_pct(_sums(drawn, other)), parts)
+    sums = [_same_frames(names, run) for run in runs]
+    if len({one.shape for one in sums}) > 1:
+        classes = " and ".join(sorted({str(one.shape[-1]) for one in sums}))
+        raise UserError(f"{classes} classes: compare runs with the same classes")
+    estimate = sum(factor * _miou_pct(one.sum(0)) for factor, one in zip(factors, sums, strict=True))
+    resampled = sum(factor * _miou_pct(_sums(drawn, one)) for factor, one in zip(factors, sums, strict=True))
+    return _interval(np.asarray(estimate), np.asarray(resampled), parts)
+
+
+def _same_frames(names: Sequence[str], run: Frames) -> NDArray[np.float64]:
+    """Return a run's hits and unions in the order of these frames."""
+    others, _ = run
+    different = sorted(set(names) ^ set(others))
+    if different:
+        raise UserError(f"{different[0]}: only some of the runs were scored on it: a difference needs the same frames")
+    found = _hits_and_unions(run)
+    position = {name: i for i, name in enumerate(others)}
+    ordered: NDArray[np.float64] = found[[position[name] for name in names]]
+    return ordered
 
 
 def _interval(

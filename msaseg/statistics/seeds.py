@@ -43,26 +43,19 @@ def seed_spread(rows: Iterable[Sequence[float]]) -> SeedSpread | None:
     return SeedSpread(math.sqrt(squares / df), df)
 
 
-def seed_noise_bound(sd: float, df: float, n_a: int, n_b: int) -> float:
-    """Return how far apart the means of two rows come by their seeds alone, in 95 of 100 cases.
+def seed_noise_bound(spread: SeedSpread, factors: Iterable[float]) -> float:
+    """Return how far a sum of scores, times factors, strays by the runs' seeds alone in 95 of 100 cases.
 
-    A difference below it may be the seeds'. It says nothing about the frames.
+    An effect below it may be the seeds'. It says nothing about the frames.
 
     Args:
-        sd: spread over seeds.
-        df: its degrees of freedom, 1 or more.
-        n_a: seeds of one row.
-        n_b: seeds of the other.
+        spread: of one run's score over seeds.
+        factors: one a run: 1 and -1 for a difference of two, 1/2, 1/2 and -1 if one side is a mean of two.
 
     Returns:
-        the two-sided 95 % half-width, Student's t times the standard error, in the unit of `sd`.
+        the two-sided 95 % half-width, Student's t times the standard error, in the unit of the spread.
 
-    Raises:
-        ValueError: a row without a seed, or no degree of freedom.
-
-    >>> round(seed_noise_bound(1.0, 10, 1, 1), 3)
+    >>> round(seed_noise_bound(SeedSpread(1.0, 10), [1, -1]), 3)
     3.151
     """
-    if min(n_a, n_b) < 1:
-        raise ValueError(f"rows of {n_a} and {n_b} seeds: each needs one or more")
-    return t_quantile(0.95, df) * sd * math.sqrt(1 / n_a + 1 / n_b)
+    return t_quantile(0.95, spread.df) * spread.sd * math.sqrt(sum(factor**2 for factor in factors))

@@ -9,7 +9,7 @@ from pathlib import Path
 from msaseg import frame_matrices, records
 from msaseg.errors import UserError
 from msaseg.mistakes import suggestion
-from msaseg.records import RunRecord, results_root
+from msaseg.records import RunRecord, results_root, write_whole
 from msaseg.speeds import speeds_root
 from msaseg.tables.measurements import page
 from msaseg.tables.plan import Plan
@@ -18,6 +18,9 @@ from msaseg.tables.readme import readme_today, update_readme
 from msaseg.tables.render import contents, published, render_all, write
 from msaseg.tables.reproduce import reproduce
 from msaseg.tables.spec import Table, load_tables
+from msaseg.tables.verdicts import FILE as VERDICTS
+from msaseg.tables.verdicts import page as verdicts_page
+from msaseg.tables.verdicts import summary, told, verdicts
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,6 +52,8 @@ def _run(args: argparse.Namespace) -> int:
             return list_missing(chosen, plan, args.protocol, args.seeds)
         case "render":
             return render_tables(chosen, plan, args.protocol)
+        case "verdicts":
+            return print_verdicts(chosen, plan)
         case "check":
             return check_tables(chosen, plan)
         case _:
@@ -81,13 +86,26 @@ def render_tables(tables: Sequence[Table], plan: Plan, protocol: str | None) -> 
     names = published() if publish or protocol is None else [protocol]
     complaints: list[str] = []
     rendered = render_all(tables, plan, names, complaints)
-    for file in write(rendered, results_root(publish, plan.outputs) / "tables"):
+    folder = results_root(publish, plan.outputs) / "tables"
+    for file in write(rendered, folder):
         print(file)
     if publish:
+        write_whole(folder / VERDICTS, verdicts_page(verdicts(load_tables().values(), plan, names, complaints)))
+        print(folder / VERDICTS)
         update_readme(plan)
         write_speeds(plan, complaints)
     if not publish:
         print("\n" + "\n".join(content.markdown for content in rendered.values()))
+    return _complain(complaints)
+
+
+def print_verdicts(tables: Sequence[Table], plan: Plan) -> int:
+    """Print the verdict on each claim under the published protocols, and the rule that decided."""
+    complaints: list[str] = []
+    found = verdicts(tables, plan, published(), complaints)
+    for _, verdict in found:
+        print(f"{verdict.word:<12}  {verdict.protocol:<8}  {verdict.claim.id}: {verdict.claim.says}\n  {told(verdict)}")
+    print(summary(found))
     return _complain(complaints)
 
 
@@ -104,6 +122,7 @@ def check_tables(tables: Sequence[Table], plan: Plan) -> int:
     """Compare the repository's tables with what the records give today."""
     complaints: list[str] = []
     expected = contents(render_all(tables, plan, published(), complaints))
+    expected[VERDICTS] = verdicts_page(verdicts(tables, plan, published(), complaints))
     folder = results_root(True, plan.outputs) / "tables"
     present = {file.name for file in folder.glob("*") if not file.name.startswith(".")}
     for name in sorted(expected.keys() | present):
@@ -167,6 +186,7 @@ def _parser() -> argparse.ArgumentParser:
         "list": "every table, with how many of its runs are recorded",
         "missing": "the command of every run that has no record",
         "render": "write Markdown and CSV from the records",
+        "verdicts": "whether each claim of the paper holds, by the records",
         "check": "fail if the repository's tables differ from its records",
         "reproduce": "make the missing runs, then render",
     }

@@ -1,44 +1,28 @@
-"""The results in the README: the grids of the tables that have records, written between two markers."""
+"""The verdicts and results in the README, each written between two markers."""
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from msaseg import records
-from msaseg.errors import UserError
 from msaseg.tables.cells import Group
+from msaseg.tables.markers import with_part
 from msaseg.tables.plan import Plan
 from msaseg.tables.render import grid, groups_of, legend, published
 from msaseg.tables.spec import Table, load_tables
-
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+from msaseg.tables.verdicts import in_short, verdicts
 
 
 def readme_today(plan: Plan) -> str:
-    """Return the README with the results that the records give today."""
-    names = published()
-    shown = [(table, groups_of(table, plan, names, [])) for table in load_tables().values()]
-    return with_results(records.README.read_text(encoding="utf-8"), results(shown), records.README)
+    """Return the README with the verdicts and results that the records give today."""
+    names, tables = published(), load_tables().values()
+    shown = [(table, groups_of(table, plan, names, [])) for table in tables]
+    text = records.README.read_text(encoding="utf-8")
+    text = with_part(text, "verdicts", in_short(verdicts(tables, plan, names, [])), records.README)
+    return with_part(text, "results", results(shown), records.README)
 
 
 def update_readme(plan: Plan) -> None:
-    """Write today's results into the README."""
-    part = records.README.with_name(f".{records.README.name}.part")
-    part.write_text(readme_today(plan), encoding="utf-8", newline="\n")
-    os.replace(part, records.README)
-
-
-def with_results(text: str, results: str, file: Path) -> str:
-    """Return a text with what stands between its markers replaced.
-
-    Raises:
-        UserError: the two markers are not there once each, in order.
-    """
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end or BEGIN in rest or END in tail:
-        raise UserError(f"{file}: the lines {BEGIN} and {END} must be there, once each: put them back")
-    return f"{head}{begin}\n{results}{end}{tail}"
+    """Write today's verdicts and results into the README."""
+    records.write_whole(records.README, readme_today(plan))
 
 
 def results(tables: Sequence[tuple[Table, Sequence[Group]]]) -> str:
@@ -58,4 +42,4 @@ def results(tables: Sequence[tuple[Table, Sequence[Group]]]) -> str:
         parts.append("\n".join(f"- {line}" for line in legend(groups)))
     if empty:
         parts.append(f"No record yet: {'; '.join(empty)}.")
-    return "\n" + "\n\n".join(part for part in parts if part) + "\n\n"
+    return "\n\n".join(part for part in parts if part)

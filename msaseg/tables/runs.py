@@ -41,6 +41,12 @@ class Run:
     finished: str
     other_weights: bool = False
 
+    def number(self, column: str) -> float:
+        """Return the number of a column that has one."""
+        value = self.values[column]
+        assert isinstance(value, float)
+        return value
+
 
 def read_runs(root: Path, table: Table, protocol: str, current: Mapping[str, str], complaints: list[str]) -> list[Run]:
     """Return the runs of a table's rows under a protocol.

@@ -11,8 +11,10 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 
 from msaseg.config import CONF
 from msaseg.errors import UserError
+from msaseg.tables.claim import Claim, read_claim
 
 KEYS = {"id", "title", "source", "row_header", "columns", "tolerance", "rows", "transposed", "texts", "note", "speed"}
+KEYS |= {"claims", "untestable"}
 RECIPE = "recipe/"
 """What the keys of columns begin with that hold a choice of the training, as text."""
 
@@ -50,6 +52,8 @@ class Table:
         columns: key of a record's number to its heading.
         tolerance: column key to the largest difference from the paper that goes unmarked.
         rows: row key to row, in the order shown.
+        claims: what the paper claims of the table, by id.
+        untestable: name of a protocol that cannot test them to the reason.
     """
 
     id: str
@@ -63,6 +67,8 @@ class Table:
     texts: bool = False
     note: str = ""
     speed: Mapping[str, object] = field(default_factory=dict)
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+    untestable: Mapping[str, str] = field(default_factory=dict)
 
     def printed(self, row: str, column: str) -> float | str | None:
         """Return what the paper prints in a cell."""
@@ -111,6 +117,7 @@ def _table(content: dict[Any, Any], stem: str) -> Table:
     rows = {str(key): _row(str(key), row, columns, texts) for key, row in _mapping(content, "rows").items()}
     tolerance = content.get("tolerance") or {}
     _known(tolerance, set(columns), "table.tolerance")
+    claims = {str(key): read_claim(key, value, rows, columns) for key, value in (content.get("claims") or {}).items()}
     speed = content.get("speed") or {}
     _known(speed, SPEED_KEYS, "table.speed")
     return Table(
@@ -125,6 +132,8 @@ def _table(content: dict[Any, Any], stem: str) -> Table:
         texts=texts,
         note=" ".join(str(content.get("note", "")).split()),
         speed=speed,
+        claims=claims,
+        untestable={str(key): " ".join(str(why).split()) for key, why in (content.get("untestable") or {}).items()},
     )
 
 

@@ -56,6 +56,8 @@ def _as_asked(record: SpeedRecord, table: Table) -> bool:
 def _run(path: Path, record: SpeedRecord, row: str) -> Run:
     numbers = {
         "fps": record.fps,
+        "fps_p5": 1000 / record.latency_ms["p95"],
+        "fps_p95": 1000 / record.latency_ms["p5"],
         "latency_ms": record.latency_ms["median"],
         "ratio": record.ratio["median"] if record.ratio else None,
         "macs_g": record.cost["macs"] / 1e9,

@@ -1,0 +1,205 @@
+"""The rules by which a claim holds, is contradicted or stays undecided; docs/verdicts.md explains them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from msaseg import frame_matrices
+from msaseg.records import RunRecord
+from msaseg.statistics import Frames, Interval, contrast, rank_correlation, seed_noise_bound, seed_spread
+from msaseg.tables.cells import Cell, Group
+from msaseg.tables.claim import Claim, Kind
+from msaseg.tables.runs import Run
+from msaseg.tables.spec import Table
+
+SMALLEST_EFFECT = 1.0
+"""Points below which an effect does not matter: about the spread over seeds, and half the paper's typical step."""
+
+SIGNIFICANT = 0.05
+"""Largest p of a rank correlation that counts."""
+
+
+class Word(StrEnum):
+    """What is said of a claim."""
+
+    HOLDS = "holds"
+    CONTRADICTED = "contradicted"
+    UNDECIDED = "undecided"
+    NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the records say of a claim under a protocol.
+
+    Args:
+        claim: of the paper.
+        protocol: of the runs.
+        word: the verdict.
+        why: the rule that decided, or what is missing.
+        effect: measured: points of a score, a share of a column, a correlation, frames a second; None without one.
+        interval: of the effect over frames, 95 %; None where none can be had.
+        seed_bound: what seeds alone do to the effect, 95 % half-width; None if no row of the table has two seeds.
+        seeds: how many seeds each row has.
+    """
+
+    claim: Claim
+    protocol: str
+    word: Word
+    why: str
+    effect: float | None = None
+    interval: Interval | None = None
+    seed_bound: float | None = None
+    seeds: int = 0
+
+
+def decide(table: Table, claim: Claim, group: Group) -> Verdict:
+    """Return the verdict on a claim of a table from its cells and runs under one protocol.
+
+    Raises:
+        UserError: the matrices of a run's frames cannot be read.
+    """
+    protocol = group.protocol.name
+    if claim.kind is Kind.COUNT:  # of the net itself, whatever it is trained on
+        return _counted(table, claim, group)
+    if protocol in table.untestable:
+        return Verdict(claim, protocol, Word.NOT_MEASURED, f"cannot be tested here: {table.untestable[protocol]}")
+    if claim.kind is Kind.RANKING:
+        return _ranked(table, claim, group)
+    if claim.column.startswith("speed."):
+        return _timed(claim, group)
+    return _scored(table, claim, group)
+
+
+def factors(claim: Claim) -> dict[str, float]:
+    """Return row to factor: the claim's effect is the sum of its rows' scores times these."""
+    if claim.kind is Kind.TREND:
+        middle = (len(claim.rows) - 1) / 2
+        spread = sum((i - middle) ** 2 for i in range(len(claim.rows)))
+        return {row: (i - middle) / spread * 2 * middle for i, row in enumerate(claim.rows)}
+    return dict(zip(claim.rows, (1.0, -1.0), strict=False))
+
+
+def judge(claim: Claim, effect: float, half_widths: Sequence[float]) -> tuple[Word, str]:
+    """Return the verdict on an effect and the rule, from every half-width that it must exceed by itself.
+
+    Args:
+        claim: an order, a trend or a level.
+        effect: in points; of a level, by how much the score lies above the number.
+        half_widths: of the interval over frames and of the noise of seeds.
+    """
+    widest = max(half_widths)
+    enough = -SMALLEST_EFFECT if claim.kind is Kind.LEVEL else SMALLEST_EFFECT
+    above = enough if claim.kind is Kind.LEVEL else 0.0
+    if effect >= enough and effect - widest > above:
+        return (
+            Word.HOLDS,
+            f"the effect is at least {enough:+g} and above {above:+g} by more than frames and seeds explain",
+        )
+    if effect + widest < enough:
+        return Word.CONTRADICTED, f"below {enough:+g} by more than frames or seeds explain"
+    return Word.UNDECIDED, "frames or seeds may explain it"
+
+
+def _scored(table: Table, claim: Claim, group: Group) -> Verdict:
+    protocol, chosen = group.protocol.name, factors(claim)
+    runs = {row: _by_seed(claim, group, row) for row in chosen}
+    missing = [row for row, found in runs.items() if not found]
+    if missing:
+        return Verdict(claim, protocol, Word.NOT_MEASURED, f"no current run of {', '.join(missing)}")
+    seeds = sorted(set.intersection(*(set(found) for found in runs.values())))
+    if not seeds:
+        return Verdict(claim, protocol, Word.NOT_MEASURED, "the rows have no seed in common")
+    behind = [(factor / len(seeds), runs[row][seed]) for row, factor in chosen.items() for seed in seeds]
+    effect = sum(factor * run.number(claim.column) for factor, run in behind) - (claim.number or 0.0)
+    interval = _over_frames(claim, behind)
+    spread = seed_spread(
+        [[run.number(claim.column) for run in _by_seed(claim, group, row).values()] for row in table.rows]
+    )
+    bound = None if spread is None else seed_noise_bound(spread, [factor for factor, _ in behind])
+    half = None if interval is None or interval.high is None else interval.high - interval.estimate
+    if bound is None:
+        word, why = Word.UNDECIDED, "no row of the table has two seeds: their noise is not known"
+    elif half is None and claim.column == "miou_pct":
+        word, why = Word.UNDECIDED, "no matrices of single frames: their noise is not known"
+    else:
+        word, why = judge(claim, effect, [bound] if half is None else [half, bound])
+    return Verdict(claim, protocol, word, why, effect, interval, bound, len(seeds))
+
+
+def _by_seed(claim: Claim, group: Group, row: str) -> dict[int, Run]:
+    """Return the current runs of a row by seed; a stale or missing row has none."""
+    cell = group.cells[row, claim.column]
+    if {"missing", "stale", "weights", "dirty"} & set(cell.marks):
+        return {}
+    return {run.seed: run for run in group.runs if run.row == row and claim.column in run.values}
+
+
+def _over_frames(claim: Claim, behind: Sequence[tuple[float, Run]]) -> Interval | None:
+    if claim.column != "miou_pct":
+        return None
+    frames = [_frames(run) for _, run in behind]
+    if any(one is None for one in frames):
+        return None
+    found = contrast([one for one in frames if one is not None], [factor for factor, _ in behind])
+    low, high = (None if end is None else end - (claim.number or 0.0) for end in (found.low, found.high))
+    return Interval(found.estimate - (claim.number or 0.0), low, high)
+
+
+def _frames(run: Run) -> Frames | None:
+    matrices = frame_matrices.load(run.path, RunRecord.load(run.path))
+    return None if matrices is None else matrices.part("test")
+
+
+def _counted(table: Table, claim: Claim, group: Group) -> Verdict:
+    cells = _printed(table, claim, group)
+    missing = [row for row, cell in cells.items() if cell.n == 0]
+    if missing:
+        return Verdict(claim, group.protocol.name, Word.NOT_MEASURED, f"no run of {', '.join(missing)}")
+    right = [row for row, cell in cells.items() if "outside" not in cell.marks]
+    word = Word.HOLDS if len(right) == len(cells) else Word.CONTRADICTED
+    why = f"{len(right)} of {len(cells)} rows are what the paper prints, within its last digit"
+    return Verdict(claim, group.protocol.name, word, why, 100 * len(right) / len(cells), seeds=_fewest(cells))
+
+
+def _ranked(table: Table, claim: Claim, group: Group) -> Verdict:
+    printed = _printed(table, claim, group)
+    found = [(cell.paper, cell.mean) for cell in printed.values()]
+    pairs = [(paper, mean) for paper, mean in found if mean is not None and isinstance(paper, float)]
+    if len(pairs) < len(printed):
+        why = f"{len(printed) - len(pairs)} of {len(printed)} rows have no run"
+        return Verdict(claim, group.protocol.name, Word.NOT_MEASURED, why)
+    tau, p = rank_correlation([paper for paper, _ in pairs], [ours for _, ours in pairs])
+    word = Word.UNDECIDED if p > SIGNIFICANT else Word.HOLDS if tau > 0 else Word.CONTRADICTED
+    why = f"Kendall's tau over {len(pairs)} rows, p {p:.3f}"
+    return Verdict(claim, group.protocol.name, word, why, tau, seeds=_fewest(printed))
+
+
+def _printed(table: Table, claim: Claim, group: Group) -> dict[str, Cell]:
+    """Return the cells of a claim's column for which the paper prints something."""
+    return {row: group.cells[row, claim.column] for row in table.rows if table.printed(row, claim.column) is not None}
+
+
+def _fewest(cells: Mapping[str, Cell]) -> int:
+    return min(cell.n for cell in cells.values())
+
+
+def _timed(claim: Claim, group: Group) -> Verdict:
+    device = claim.column.split(".")[1]
+    slow, fast = f"speed.{device}.fps_p5", f"speed.{device}.fps_p95"
+    speeds = {run.row: run for run in group.speeds if claim.column in run.values}
+    if not speeds.keys() >= set(claim.rows):
+        return Verdict(claim, group.protocol.name, Word.NOT_MEASURED, f"no speed on a device of the kind {device}")
+    first, *other = (speeds[row] for row in claim.rows)
+    if claim.number is None:
+        effect = first.number(claim.column) - other[0].number(claim.column)
+        low, high = other[0].number(slow), other[0].number(fast)
+    else:
+        effect, low, high = first.number(claim.column) - claim.number, claim.number, claim.number
+    if first.number(slow) > high:
+        word, why = Word.HOLDS, "faster in 19 of 20 calls"
+    elif first.number(fast) < low:
+        word, why = Word.CONTRADICTED, "slower in 19 of 20 calls"
+    else:
+        word, why = Word.UNDECIDED, "the calls scatter about it"
+    return Verdict(claim, group.protocol.name, word, why, effect)

@@ -1,0 +1,115 @@
+"""The verdicts on all claims, as a page and in short."""
+
+from collections.abc import Iterable, Sequence
+
+from msaseg.errors import UserError
+from msaseg.tables.cells import group
+from msaseg.tables.claim import Kind
+from msaseg.tables.decide import Verdict, Word, decide
+from msaseg.tables.plan import Plan
+from msaseg.tables.render import NOTICE
+from msaseg.tables.spec import Table
+
+FILE = "verdicts.md"
+"""The page's name beside the tables."""
+
+
+def verdicts(
+    tables: Iterable[Table], plan: Plan, protocols: Sequence[str], complaints: list[str]
+) -> list[tuple[Table, Verdict]]:
+    """Return the verdict on each claim under the first protocol and each other that its table has records under.
+
+    Args:
+        tables: whose claims are looked at.
+        plan: of their runs.
+        protocols: names in the order to show.
+        complaints: takes one line for each record that cannot be read.
+    """
+    found = []
+    for table in tables:
+        if not table.claims:
+            continue
+        groups = [group(table, protocol, plan, complaints) for protocol in protocols]
+        groups = [one for number, one in enumerate(groups) if one.runs or number == 0]
+        for claim in table.claims.values():
+            for one in groups:
+                try:
+                    found.append((table, decide(table, claim, one)))
+                except UserError as error:
+                    complaints.append(str(error))
+    return found
+
+
+def page(found: Sequence[tuple[Table, Verdict]]) -> str:
+    """Return the Markdown page: in short, then each claim with its effect and the rule that decided."""
+    lines = ["| table | claim, page | under | verdict | effect | 95 % over frames | ± by seeds | seeds | why |"]
+    lines += ["|---|---|---|---|---:|---:|---:|---:|---|"]
+    for table, verdict in found:
+        claim, interval = verdict.claim, verdict.interval
+        ends = "" if interval is None or interval.low is None else f"{interval.low:+.2f} to {interval.high:+.2f}"
+        bound = "" if verdict.seed_bound is None else f"{verdict.seed_bound:.2f}"
+        cells = [_short(table), f"{claim.says} (p. {claim.page})", f"`{verdict.protocol}`", f"**{verdict.word}**"]
+        lines.append(
+            f"| {' | '.join([*cells, _effect(verdict), ends, bound, str(verdict.seeds or ''), verdict.why])} |"
+        )
+    rules = "The rules were written before the runs: [docs/verdicts.md](../../docs/verdicts.md)."
+    return "\n\n".join([NOTICE, "# Does the paper hold?", summary(found), rules, "\n".join(lines)]) + "\n"
+
+
+def summary(found: Sequence[tuple[Table, Verdict]]) -> str:
+    """Return a line a protocol that counts its verdicts, and how many claims were tested."""
+    lines = []
+    for protocol in dict.fromkeys(verdict.protocol for _, verdict in found):
+        words = [verdict.word for _, verdict in found if verdict.protocol == protocol]
+        counts = ", ".join(f"{words.count(word)} {word}" for word in Word)
+        tested = len(words) - words.count(Word.NOT_MEASURED)
+        lines.append(f"- `{protocol}`: {counts}; {tested} of {len(words)} claims tested.")
+    return "\n".join(lines)
+
+
+def in_short(found: Sequence[tuple[Table, Verdict]]) -> str:
+    """Return the README's lines: the counts, then the claims that the first protocol decides or leaves open."""
+    first = found[0][1].protocol if found else ""
+    lines = [f"| claim of the paper | under `{first}` | effect, 95 % over frames, ± by seeds |", "|---|---|---|"]
+    unmeasured = 0
+    for _, verdict in found:
+        if verdict.protocol != first:
+            continue
+        if verdict.word is Word.NOT_MEASURED:
+            unmeasured += 1
+            continue
+        numbers = [_effect(verdict), _ends(verdict), f"± {_bound(verdict)}" if _bound(verdict) else ""]
+        claim = verdict.claim
+        lines.append(f"| {claim.says} (p. {claim.page}) | **{verdict.word}** | {', '.join(filter(None, numbers))} |")
+    rest = f"{unmeasured} further claims are not measured yet. " if unmeasured else ""
+    links = "[All, with the rule that decided each](experiments/tables/verdicts.md); [the rules](docs/verdicts.md)."
+    return "\n\n".join([summary(found), "\n".join(lines), rest + links])
+
+
+def told(verdict: Verdict) -> str:
+    """Return a verdict's numbers and rule in one line."""
+    parts = [("effect", _effect(verdict)), ("95 % over frames", _ends(verdict)), ("± by seeds", _bound(verdict))]
+    numbers = [f"{name} {value}" for name, value in parts if value]
+    return "; ".join([*numbers, verdict.why])
+
+
+def _ends(verdict: Verdict) -> str:
+    interval = verdict.interval
+    return "" if interval is None or interval.low is None else f"{interval.low:+.2f} to {interval.high:+.2f}"
+
+
+def _bound(verdict: Verdict) -> str:
+    return "" if verdict.seed_bound is None else f"{verdict.seed_bound:.2f}"
+
+
+def _short(table: Table) -> str:
+    return table.title.partition(":")[0]
+
+
+def _effect(verdict: Verdict) -> str:
+    if verdict.effect is None:
+        return ""
+    if verdict.claim.kind is Kind.COUNT:
+        return f"{verdict.effect:.0f} %"
+    unit = " fps" if verdict.claim.column.startswith("speed.") else ""
+    return f"{verdict.effect:+.2f}{unit}"

@@ -1,0 +1,182 @@
+"""Verdicts on claims: the rules, on records whose truth is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tables_suite import record_of
+
+from msaseg.frame_matrices import FrameMatrices, file_beside
+from msaseg.tables.__main__ import main
+from msaseg.tables.cells import group
+from msaseg.tables.claim import Claim, Kind, read_claim
+from msaseg.tables.decide import Word, decide, factors, judge
+from msaseg.tables.spec import load_tables
+
+ORDER = Claim("a_over_b", "A is above B", 1, Kind.ORDER, "miou_pct", ("pool5", "pool0"))
+TREND = replace(ORDER, kind=Kind.TREND, rows=("pool0", "pool1", "pool2", "pool3"))
+LEVEL = replace(ORDER, kind=Kind.LEVEL, rows=("pool0",), number=70.0)
+NAMES = [f"test/{sequence}_{30 * t:06}" for sequence in ("A", "B") for t in range(100)]
+
+
+def add(suite, row, mious, frames=True, noise=0.0, **changes):
+    """File a run a seed: two classes of one size, whose frames all have this mIoU but for noise shared by all rows."""
+    ease = np.random.default_rng(0).normal(0, noise, len(NAMES))
+    for point, miou in zip(suite.points("paper", row), mious, strict=False):
+        right = np.clip(np.round(10_000 * 2 * miou / (100 + miou) + 100 * ease), 0, 10_000).astype(int)
+        counts = np.array([[[r, 10_000 - r], [10_000 - r, r]] for r in right], np.uint32)
+        total = counts.sum(0, dtype=int)
+        iou = 100 * total[0, 0] / (total[0].sum() + total[1, 0])
+        record = record_of(point, round(float(iou), 4), confusion={"test": total.tolist()}, **changes)
+        path = record.key.path(suite.plan.records("paper"))
+        if frames:
+            matrices = FrameMatrices.of({"test": NAMES}, dict(zip(NAMES, counts, strict=True)))
+            record = replace(record, frame_matrices=matrices.save(file_beside(path)))
+        record.save(path)
+
+
+def verdict(suite, claim):
+    return decide(suite.table, claim, group(suite.table, "paper", suite.plan, []))
+
+
+@pytest.mark.parametrize(
+    ("effect", "frames", "seeds", "word"),
+    [
+        (3.0, 1.0, 2.0, Word.HOLDS),
+        (3.0, 3.1, 0.1, Word.UNDECIDED),
+        (3.0, 0.1, 3.1, Word.UNDECIDED),
+        (0.9, 0.2, 0.3, Word.UNDECIDED),  # above nothing, but too small to matter
+        (0.5, 0.2, 0.3, Word.CONTRADICTED),
+        (-3.0, 1.0, 2.0, Word.CONTRADICTED),
+        (-3.0, 1.0, 4.1, Word.UNDECIDED),
+        (1.0, 0.1, 0.1, Word.HOLDS),
+    ],
+)
+def test_order_is_judged_by_effect_and_each_noise_alone(effect, frames, seeds, word):
+    assert judge(ORDER, effect, [frames, seeds])[0] == word
+    assert judge(ORDER, effect, [seeds, frames])[0] == word
+
+
+@pytest.mark.parametrize(
+    ("above", "word"),
+    [(0.5, Word.HOLDS), (-0.9, Word.UNDECIDED), (-1.4, Word.UNDECIDED), (-1.6, Word.CONTRADICTED)],
+)
+def test_level_is_reached_within_the_smallest_effect_that_matters(above, word):
+    assert judge(LEVEL, above, [0.5])[0] == word
+
+
+def test_factors_of_a_trend_give_the_change_from_first_to_last_along_the_line():
+    scores = {"pool0": 10.0, "pool1": 12.0, "pool2": 15.0, "pool3": 16.0}
+    slope = np.polyfit(range(4), list(scores.values()), 1)[0]
+    assert sum(factor * scores[row] for row, factor in factors(TREND).items()) == pytest.approx(3 * slope)
+
+
+def test_difference_beyond_frames_and_seeds_holds_and_its_reverse_is_contradicted(suite):
+    add(suite, "pool0", [60.0, 60.4, 59.8])
+    add(suite, "pool5", [70.0, 70.3, 69.9])
+    found = verdict(suite, ORDER)
+    assert (found.word, found.seeds) == (Word.HOLDS, 3)
+    assert found.effect == pytest.approx(10.0, abs=0.05)
+    assert found.seed_bound > 0
+    assert verdict(suite, replace(ORDER, rows=("pool0", "pool5"))).word == Word.CONTRADICTED
+    assert verdict(suite, replace(LEVEL, number=60.0)).word == Word.HOLDS
+    assert verdict(suite, replace(LEVEL, number=65.0)).word == Word.CONTRADICTED
+
+
+def test_interval_of_a_difference_forgets_what_is_hard_for_both(suite):
+    add(suite, "pool0", [60.0, 60.4], noise=5)
+    add(suite, "pool5", [70.0, 70.3], noise=5)
+    difference = verdict(suite, ORDER).interval
+    alone = verdict(suite, LEVEL).interval
+    assert difference.high - difference.low < 0.5 * (alone.high - alone.low)
+
+
+def test_one_seed_a_row_is_undecided_until_another_row_tells_the_noise_of_seeds(suite):
+    add(suite, "pool0", [60.0])
+    add(suite, "pool5", [70.0])
+    found = verdict(suite, ORDER)
+    assert (found.word, found.seed_bound) == (Word.UNDECIDED, None)
+    assert "no row of the table has two seeds" in found.why
+    add(suite, "pool3", [65.0, 65.2])
+    assert verdict(suite, ORDER).word == Word.HOLDS
+
+
+def test_noise_of_seeds_as_large_as_the_effect_leaves_it_undecided(suite):
+    add(suite, "pool0", [60.0])
+    add(suite, "pool5", [63.0])
+    add(suite, "pool3", [60.0, 66.0])
+    found = verdict(suite, ORDER)
+    assert found.word == Word.UNDECIDED
+    assert found.seed_bound > 3
+
+
+def test_runs_without_matrices_of_frames_are_undecided(suite):
+    add(suite, "pool0", [60.0, 60.1], frames=False)
+    add(suite, "pool5", [70.0, 70.1], frames=False)
+    found = verdict(suite, ORDER)
+    assert (found.word, found.interval) == (Word.UNDECIDED, None)
+    assert "no matrices of single frames" in found.why
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"config_hash": "00000000"}, {"code": {"commit": "1", "dirty": True}}],
+    ids=["stale", "dirty"],
+)
+def test_rows_that_do_not_count_are_not_measured_and_named(suite, changes):
+    add(suite, "pool0", [60.0, 60.1])
+    assert verdict(suite, ORDER).why == "no current run of pool5"
+    add(suite, "pool5", [70.0, 70.1], **changes)
+    found = verdict(suite, ORDER)
+    assert (found.word, found.why) == (Word.NOT_MEASURED, "no current run of pool5")
+
+
+def test_protocol_that_cannot_test_a_claim_says_why(suite):
+    found = decide(suite.table, ORDER, group(suite.table, "laptop", suite.plan, []))
+    assert found.word == Word.NOT_MEASURED
+    assert "2×3" in found.why
+
+
+def test_verdicts_are_rendered_checked_and_printed(suite, capsys):
+    add(suite, "pool0", [60.0, 60.1])
+    add(suite, "pool5", [70.0, 70.1])
+    assert main(["render"]) == 0
+    page = suite.published / "tables" / "verdicts.md"
+    text = page.read_text()
+    assert "| **holds** | +10.0" in text
+    assert (suite.folder / "README.md").read_text().count("**holds**") == 1
+    assert main(["check"]) == 0
+    page.write_text(text.replace("**holds**", "**contradicted**"))
+    assert main(["check"]) == 1
+    capsys.readouterr()
+    assert main(["verdicts"]) == 0
+    assert "holds         paper     five_over_none: " in capsys.readouterr().out
+
+
+ROWS, COLUMNS = {"a": None, "b": None}, {"miou_pct": "mIoU"}
+GOOD = {"says": "x", "page": 1, "order": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("text", "must be a mapping"),
+        ({**GOOD, "trend": ["a", "b"]}, "one of order"),
+        ({**GOOD, "note": "x"}, "nothing else"),
+        ({"page": 1, "order": ["a", "b"]}, "must have `says`"),
+        ({**GOOD, "order": ["a"]}, "a list of two rows"),
+        ({**GOOD, "order": ["a", "c"]}, "there is no row 'c': use one of a, b"),
+        ({"says": "x", "page": 1, "level": {"a": "high"}}, "one row and its number"),
+        ({**GOOD, "column": "speed"}, "there is no column 'speed'"),
+    ],
+)
+def test_claim_declared_wrongly_names_its_key_and_the_mend(content, words):
+    with pytest.raises(ValueError, match=r"table\.claims\.some") as error:
+        read_claim("some", content, ROWS, COLUMNS)
+    assert words in str(error.value)
+
+
+def test_every_table_declares_claims_of_the_paper_that_can_be_read():
+    claims = [claim for table in load_tables().values() for claim in table.claims.values()]
+    assert len(claims) == len({claim.id for claim in claims}) > 25
+    assert all(1 <= claim.page <= 9 for claim in claims)
