@@ -22,7 +22,9 @@ def readme_today(plan: Plan) -> str:
 
 
 def update_readme(plan: Plan) -> None:
-    """Write today's results into the README."""
+    """Write today's results into the README, if there is a repository."""
+    if records.PUBLISHED is None:
+        return
     part = records.README.with_name(f".{records.README.name}.part")
     part.write_text(readme_today(plan), encoding="utf-8", newline="\n")
     os.replace(part, records.README)
