@@ -75,10 +75,10 @@ def installed(wheel, tmp_path_factory):
     """Run a command of the wheel, installed beside this environment's packages, in an empty folder."""
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    options = ["--python", str(folder / "bin" / "python"), "install", "--no-deps", "--no-index", "--quiet"]
+    subprocess.run([sys.executable, "-m", "pip", *options, str(wheel)], check=True)
     (packages,) = folder.glob("lib/python*/site-packages")
     (packages / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    options = ["--no-deps", "--no-index", "--quiet", "--target", str(packages)]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(wheel)], check=True)
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("MSASEG_", "PYTHON"))}
 
     def run(*words, cwd):
@@ -87,6 +87,7 @@ def installed(wheel, tmp_path_factory):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    run.script = folder / "bin" / "msaseg"
     return run
 
 
@@ -96,6 +97,12 @@ def test_installed_wheel_when_asked_for_help_gives_it(installed, tmp_path, comma
     said = "experiment: backbone_replication_sweep" if command == "train" else f"msaseg.{command}"
     assert said in installed("-m", f"msaseg.{command}", "--help", cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_installed_script_when_called_runs_a_command(installed, tmp_path):
+    assert "msaseg COMMAND" in installed(installed.script, "--help", cwd=tmp_path)
+    assert "protocol: laptop, " in installed(installed.script, "train", "--help", cwd=tmp_path)
 
 
 @pytest.mark.slow
