@@ -217,13 +217,6 @@ def records_root(publish: bool, outputs: Path) -> Path:
     return results_root(publish, outputs) / "records"
 
 
-def path_of_record(config: DictConfig) -> Path:
-    """Return where the record of a composed run is, or will be."""
-    root = records_root(config.protocol.publish, Path(config.paths.outputs))
-    key = RunKey.of(config)
-    return key.find(root) or key.path(root)
-
-
 def key_of_record(config: DictConfig, path: Path) -> RunKey:
     """Return what a composed run is filed as: what its record at `path` says if it is made again, else its own key."""
     return RunRecord.load(path).key if path.exists() else RunKey.of(config)
