@@ -11,9 +11,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from command_line import TINY
 from packaging.requirements import Requirement
 
+from msaseg import __version__
 from msaseg.config import CONF, ROOT, find_checkout
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -122,3 +124,19 @@ def test_installed_wheel_when_used_keeps_everything_in_outputs_of_the_working_fo
     assert weights.with_suffix(".pt").is_file()
     where = Path(installed("-c", "import msaseg.config as c; print(c.CONF)", cwd=tmp_path).strip())
     assert where.parts[-3:] == ("site-packages", "msaseg", "conf")
+
+
+def test_citation_when_read_is_of_this_version_and_names_the_paper():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["cff-version"] == "1.2.0"
+    assert {"message", "authors"} <= cited.keys()
+    assert cited["title"] == PROJECT["name"]
+    assert str(cited["version"]) == PROJECT["version"] == __version__
+    assert cited["license"] == PROJECT["license"]
+    assert cited["abstract"].rstrip(".") == PROJECT["description"]
+    (paper,) = cited["references"]
+    assert [author["family-names"] for author in paper["authors"]] == ["Sagar", "Soundrapandiyan"]
+    assert paper["year"] == 2020
+    assert paper["url"] == "https://arxiv.org/abs/2007.12685"
+    bibtex = (ROOT / "README.md").read_text(encoding="utf-8").partition("@misc{sagar2020semantic")[2]
+    assert f"{{{paper['title']}}}" in bibtex
