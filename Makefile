@@ -48,9 +48,11 @@ test-all: $(STAMP) ## all tests; those of the real CamVid need MSASEG_DATA
 data: $(STAMP) ## download and verify CamVid into DATA=data/camvid
 	$(BIN)/python -m msaseg.data fetch $(DATA)
 
-reproduce-tables: $(STAMP) ## make every missing run, render the tables, draw the figures [PROTOCOL=paper] [SEEDS=0,1,2]
+reproduce-tables: $(STAMP) ## make every missing run, then tables, figures and the report [PROTOCOL=paper] [SEEDS=0,1,2]
 	$(BIN)/python -m msaseg.tables reproduce --protocol $(PROTOCOL) $(if $(SEEDS),--seeds $(SEEDS))
 	$(BIN)/python -m msaseg.figures --protocol $(PROTOCOL)
+	$(BIN)/python -m msaseg.report --protocol $(PROTOCOL)
+	@echo "Next: open this page in a browser; 'make help' lists what else there is."
 
 tables: $(STAMP) ## render the tables from the committed records
 	$(BIN)/python -m msaseg.tables render

@@ -61,6 +61,15 @@ class LossWatch(pl.Callback):
             module.history.setdefault("train/step_loss", []).append([step, round(loss.item(), 6)])
 
 
+class LastLook(pl.Callback):
+    """Validate after the last epoch too, also where the epochs are no multiple of those between two looks."""
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Let the last epoch end in a look."""
+        if trainer.current_epoch + 1 == trainer.max_epochs:
+            trainer.check_val_every_n_epoch = 1
+
+
 class EpochLine(pl.Callback):
     """Log one line an epoch, where no progress bar can be seen: in a file, under a sweep."""
 

@@ -14,8 +14,20 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-ROOT = Path(__file__).resolve().parents[1]
-CONF = ROOT / "conf"
+PACKAGE = Path(__file__).resolve().parent
+
+
+def find_checkout(package: Path) -> Path | None:
+    """Return the checkout that a package's folder lies in, or None if it is installed apart from one."""
+    folder = package.parent
+    return folder if all((folder / name).is_file() for name in ("pyproject.toml", "conf/train.yaml")) else None
+
+
+CHECKOUT = find_checkout(PACKAGE)
+"""None: the package is installed without its repository; it then carries the configuration in itself."""
+ROOT = CHECKOUT or Path.cwd()
+"""Where data and outputs lie unless said otherwise: in the checkout, or without one in the working folder."""
+CONF = CHECKOUT / "conf" if CHECKOUT else PACKAGE / "conf"
 
 MACHINE_KEYS = ("hydra", "paths", "logger", "table", "row", "seed", "rerun")
 """Top-level keys that say where, how watched and under which name a run is made, not what it computes."""

@@ -16,9 +16,9 @@ from omegaconf import DictConfig, open_dict
 
 from msaseg.errors import UserError
 from msaseg.gpus import Gpu, visible_gpus
-from msaseg.records import path_of_record
 from msaseg.slots import Job, Outcome, Slots, die_with_parent
 from msaseg.sweep_progress import SweepProgress
+from msaseg.tables.filing import path_of_record
 
 __all__ = ["GpuLauncher", "die_with_parent", "register", "reorder_flags"]
 

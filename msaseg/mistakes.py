@@ -86,7 +86,25 @@ def _unknown_key(error: ConfigCompositionException, overrides: list[str]) -> str
         known = set(_keys(compose_run(groups)))
     except (HydraException, OmegaConfBaseException):
         known = set(_keys(compose_run([])))
-    return f"there is no key {key[1]}: {suggestion(key[1], known | _groups())}"
+    return f"there is no key {key[1]}: {_key_suggestion(key[1], known | _groups())}"
+
+
+def _key_suggestion(word: str, known: set[str]) -> str:
+    """Return "did you mean ...?", also for a key without the part that it lies in, or what lists the keys.
+
+    >>> _key_suggestion("epochs", {"protocol", "protocol.epochs", "model.lr"})
+    'did you mean protocol.epochs?'
+    >>> _key_suggestion("epoch", {"protocol", "protocol.epochs", "model.lr"})
+    'did you mean protocol.epochs?'
+    """
+    leaves = {key.rpartition(".")[2] for key in known}
+    for name in [word, *difflib.get_close_matches(word, leaves, n=1, cutoff=0.8)] if "." not in word else []:
+        found = sorted((key for key in known if key.endswith(f".{name}")), key=lambda key: (key.count("."), key))
+        if found and name not in known:
+            return f"did you mean {' or '.join(found[:3])}?"
+    if difflib.get_close_matches(word, known, cutoff=0.6):
+        return suggestion(word, known)
+    return "python -m msaseg.train --help lists the keys"
 
 
 def _groups() -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from msaseg.config import ROOT
+from msaseg.config import CHECKOUT
 
 PACKAGES = [
     "msaseg",
@@ -39,8 +39,10 @@ def code_state() -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str | None:
+    if CHECKOUT is None:  # git would look at whatever repository the packages are installed in
+        return None
     try:
-        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(["git", "-C", str(CHECKOUT), *arguments], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()

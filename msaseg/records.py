@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from msaseg.config import ROOT, config_hash
+from msaseg.config import CHECKOUT, ROOT, config_hash
 from msaseg.errors import UserError
 
 SCHEMA = 1
@@ -16,9 +16,9 @@ SCHEMA = 1
 NO_TABLE = "single"
 """The `table` of a run outside any experiment (`conf/train.yaml`)."""
 
-PUBLISHED = ROOT / "experiments"
+PUBLISHED = CHECKOUT / "experiments" if CHECKOUT else None
 README = ROOT / "README.md"
-"""Where records and tables lie that belong to the repository."""
+"""Where records and tables lie that belong to the repository; None: there is none, as of an installed package."""
 
 
 @dataclass(frozen=True)
@@ -234,20 +234,16 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 def results_root(publish: bool, outputs: Path) -> Path:
-    """Return the folder of `records/` and `tables/`: in the repository, or on this machine alone."""
-    return PUBLISHED if publish else outputs
+    """Return the folder of `records/` and `tables/`: in the repository, or on this machine alone.
+
+    Without a repository everything lies in `outputs`.
+    """
+    return PUBLISHED if publish and PUBLISHED else outputs
 
 
 def records_root(publish: bool, outputs: Path) -> Path:
     """Return where the records of a protocol lie; `publish` is the protocol's own key."""
     return results_root(publish, outputs) / "records"
-
-
-def path_of_record(config: DictConfig) -> Path:
-    """Return where the record of a composed run is, or will be."""
-    root = records_root(config.protocol.publish, Path(config.paths.outputs))
-    key = RunKey.of(config)
-    return key.find(root) or key.path(root)
 
 
 def key_of_record(config: DictConfig, path: Path) -> RunKey:

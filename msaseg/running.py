@@ -1,6 +1,7 @@
 """Train and test one configuration and write its record. Loaded only when there is something to train."""
 
 import logging
+import shlex
 import shutil
 import sys
 import time
@@ -22,7 +23,7 @@ from pytorch_lightning.callbacks import LearningRateMonitor, RichProgressBar
 from pytorch_lightning.loggers import Logger
 
 from msaseg import checkpoints, provenance
-from msaseg.callbacks import EpochLine, LossWatch, PredictionPanel
+from msaseg.callbacks import EpochLine, LastLook, LossWatch, PredictionPanel
 from msaseg.config import hashed_part
 from msaseg.data.datamodule import CamVidDataModule
 from msaseg.data.distance import DistanceParts
@@ -112,6 +113,9 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
     for folder in (checkpoints.resume_folder(run_dir), checkpoints.best_folder(run_dir)):
         shutil.rmtree(folder, ignore_errors=True)
     log.info("mIoU %s %% on test after %.0f s: %s", record.value("miou_pct"), seconds["total"], record_path)
+    weights = str(run_dir / "weights.ckpt")
+    log.info("checkpoint: %s", weights)
+    log.info("next: python -m msaseg.predict %s input=PHOTO.jpg output=segmented", shlex.quote(f"checkpoint={weights}"))
 
 
 def build(config: DictConfig, key: str, **arguments: Any) -> Any:  # noqa: ANN401 - the target's type
@@ -123,7 +127,7 @@ def build(config: DictConfig, key: str, **arguments: Any) -> Any:  # noqa: ANN40
 def make_trainer(config: DictConfig, run_dir: Path, logger: Logger | bool) -> pl.Trainer:
     """Return the Trainer of a run, with the precision of this machine for `precision: auto`."""
     precision = config.trainer.precision
-    callbacks: list[pl.Callback] = [LossWatch(), PredictionPanel(), checkpoints.resume_points(run_dir)]
+    callbacks: list[pl.Callback] = [LastLook(), LossWatch(), PredictionPanel(), checkpoints.resume_points(run_dir)]
     if config.protocol.select == "best":
         callbacks.append(checkpoints.best_weights(run_dir))
     if logger:

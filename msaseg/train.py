@@ -19,8 +19,8 @@ from msaseg import launcher
 from msaseg.config import CONF
 from msaseg.errors import UserError
 from msaseg.mistakes import explain
-from msaseg.records import path_of_record
 from msaseg.slots import die_with_parent
+from msaseg.tables.filing import path_of_record
 
 log = logging.getLogger(__name__)
 

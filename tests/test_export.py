@@ -1,4 +1,4 @@
-"""`python -m msaseg.export`: a file that computes what the net does, at any size, or none."""
+"""`python -m msaseg.export`: a file that computes what the net does, for images of any size, or none."""
 
 import json
 import warnings
@@ -11,12 +11,15 @@ from PIL import Image
 from trained import leave_checkpoint
 
 from msaseg.config import CONF
+from msaseg.data.frames import resize_image
 from msaseg.data.scene import draw
 from msaseg.export import __main__ as command
 from msaseg.export.formats import EXTRA, FORMATS
 from msaseg.export.metadata import KEY
 from msaseg.export.parity import LONGEST, Parity, compare, frames
 from msaseg.export.program import Program, prepared, program
+from msaseg.export.stretching import stretch
+from msaseg.predict.predictor import Predictor
 from msaseg.restoring import restore
 
 ONNX = pytest.mark.skipif(
@@ -68,12 +71,14 @@ def facts_of(name, path):
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_file_takes_any_size_chooses_the_classes_of_the_net_and_says_what_it_is(export, checkpoint, capsys, name):
-    status, output = export(name)
+def test_file_of_native_size_chooses_the_classes_of_the_net_and_says_what_it_is(export, checkpoint, capsys, name):
+    status, output = export(name, "size=native")
     assert status == 0
     told = capsys.readouterr().out
     assert "of 4 drawn scenes" in told
     assert "100.0000 % of the labels agree" in told
+    assert told.endswith(f"{output}: {facts_of(name, output)['size']}\n")
+    assert "the net sees images as they are; trained at 64x96" in told
     run, restored = FORMATS[name].open(output), restore(checkpoint)
     for count, size in enumerate(SIZES, start=1):
         labels, logits = run(pixels(size, count))
@@ -92,8 +97,63 @@ def test_file_takes_any_size_chooses_the_classes_of_the_net_and_says_what_it_is(
     assert facts["config_hash"] == restored.config_hash
 
 
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory):
+    """Of a net that has learnt the drawn streets, at 64x96."""
+    scenes = [draw(np.random.default_rng(seed), (64, 96)) for seed in range(32)]
+    images = torch.from_numpy(np.stack([image for image, _ in scenes])).permute(0, 3, 1, 2)
+    path = tmp_path_factory.mktemp("taught") / "weights.ckpt"
+    leave_checkpoint(path, *SMALL, taught=(images, torch.from_numpy(np.stack([label for _, label in scenes]))))
+    return path
+
+
+def pixel_accuracy(run, size):
+    """Score a program on drawn streets that it has not seen; in percent."""
+    right = known = 0
+    for seed in range(1000, 1008):
+        image, label = draw(np.random.default_rng(seed), size)
+        labels = run(torch.from_numpy(image).permute(2, 0, 1)[None].contiguous())[0][0].numpy()
+        right += (labels == label)[label < 11].sum()
+        known += (label < 11).sum()
+    return 100 * right / known
+
+
+@pytest.fixture(scope="module", params=EACH)
+def resizing(request, taught, tmp_path_factory):
+    """A file of each format as the command writes it by default."""
+    output = tmp_path_factory.mktemp("out") / f"net{FORMATS[request.param].suffix}"
+    assert command.main([f"checkpoint={taught}", f"output={output}", f"format={request.param}"]) == 0
+    assert "images of any size are brought to 64x96" in facts_of(request.param, output)["size"]
+    return FORMATS[request.param].open(output)
+
+
+def test_file_when_fed_frames_of_another_size_is_as_right_as_at_the_trained_one(resizing, taught):
+    restored = restore(taught)
+    own = pixel_accuracy(lambda images: restored.logits(images).argmax(1)[None], (64, 96))
+    assert own > 60
+    for size in [(128, 192), (192, 288), (255, 401)]:
+        assert pixel_accuracy(resizing, size) > own - 1
+    assert pixel_accuracy(program(restored, True, trained=False), (192, 288)) < own - 15  # what this is about
+
+
+def test_file_when_fed_any_number_of_images_of_any_size_predicts_what_predict_does(resizing, taught):
+    predictor = Predictor(restore(taught), native=False)
+    for count, size in enumerate([(64, 96), (100, 130), (2, 2), (30, 300)], start=1):
+        images = pixels(size, count)
+        maps = predictor.logits([predictor.prepare("", image.permute(1, 2, 0).numpy()) for image in images])
+        expected = np.stack([predictor.labels(each, size) for each in maps])
+        assert (resizing(images)[0].numpy() == expected).mean() > 0.99  # predict rounds the resized image to uint8
+
+
+@pytest.mark.parametrize("size", [(360, 480), (121, 163), (120, 160), (65, 97), (300, 100), (50, 300)])
+def test_stretching_in_a_graph_is_that_of_training_but_for_its_rounding(size):
+    image = draw(np.random.default_rng(0), size)[0]
+    stretched = stretch(torch.from_numpy(image).permute(2, 0, 1)[None].float(), (120, 160))[0].permute(1, 2, 0)
+    assert np.abs(stretched.numpy() - resize_image(image, (120, 160))).max() < 0.8
+
+
 def test_processing_outside_takes_normalised_floats_and_gives_logits_alone(export, checkpoint):
-    status, output = export("torchscript", "processing=outside")
+    status, output = export("torchscript", "processing=outside", "size=native")
     assert status == 0
     facts, images = facts_of("torchscript", output), pixels((70, 90), 2)
     mean, std = (torch.tensor(facts[key]).view(3, 1, 1) for key in ("mean", "std"))
@@ -123,7 +183,7 @@ def test_file_lies_beside_the_checkpoint_unless_told(tmp_path, capsys):
     leave_checkpoint(tmp_path / "weights.ckpt", *SMALL)
     assert command.main([f"checkpoint={tmp_path / 'weights.ckpt'}", "format=torchscript"]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"weights.ckpt", "weights.pt"}
-    assert capsys.readouterr().out.endswith(f"{tmp_path / 'weights.pt'}\n")
+    assert f"\n{tmp_path / 'weights.pt'}: " in capsys.readouterr().out
 
 
 def test_frames_of_a_folder_are_what_is_compared(export, tmp_path, capsys):
@@ -133,7 +193,7 @@ def test_frames_of_a_folder_are_what_is_compared(export, tmp_path, capsys):
         image = pixels((70, 80 + number), seed=number)[0].permute(1, 2, 0).numpy()
         Image.fromarray(image).save(folder / f"{number}.png")
     assert export("torchscript", f"frames={folder}")[0] == 0
-    resized = 4 * 65 * 96 + 2 * 65 * 96  # each at the training size, but no smaller than 65, and two in a batch
+    resized = 4 * 64 * 96 + 2 * 64 * 96  # each at the training size, and two in a batch
     own = sum(70 * (80 + number) for number in (0, 1, 3, 5))
     assert f"{resized + own} pixels of 4 frames" in capsys.readouterr().out
     (folder / "3.png").write_bytes(b"no image")
@@ -155,7 +215,7 @@ def test_difference_of_a_file_is_seen_and_counted(checkpoint):
         logits[:, 0, : batch.shape[2] // 2] += 100
         return logits.argmax(1), logits
 
-    parity = compare(half_wrong, restored, images, inside=True)
+    parity = compare(half_wrong, restored, images, inside=True, trained=False)
     assert parity.difference == pytest.approx(100, abs=1e-3)
     assert 0.3 < parity.agreement < 0.7
     assert not parity.holds
@@ -255,7 +315,7 @@ def test_convolutions_that_pad_as_tensorflow_does_pad_the_same_in_a_program(tmp_
     leave_checkpoint(tmp_path / "a.ckpt", "model/net/encoder=tf_efficientnet_lite0", seen=pixels((64, 96), 2))
     restored = restore(tmp_path / "a.ckpt")
     with torch.inference_mode():
-        outputs = program(restored, inside)(prepared(restored, pixels((70, 100)), inside))
+        outputs = program(restored, inside, trained=False)(prepared(restored, pixels((70, 100)), inside))
         torch.testing.assert_close(
             outputs[-1] if inside else outputs, restored.logits(pixels((70, 100))), atol=1e-4, rtol=1e-4
         )
@@ -266,12 +326,12 @@ CANNOT = {("enet", "onnx"), ("segnet_vgg16", "onnx")}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processing", ["inside", "outside"])
+@pytest.mark.parametrize(("processing", "size"), [("inside", "trained"), ("outside", "trained"), ("inside", "native")])
 @pytest.mark.parametrize("name", EACH)
 @pytest.mark.parametrize("model", sorted(path.stem for path in (CONF / "model").glob("*.yaml")))
-def test_net_of_any_kind_is_exported_or_refused(export, tmp_path, model, name, processing):
+def test_net_of_any_kind_is_exported_or_refused(export, tmp_path, model, name, processing, size):
     path = tmp_path / "weights.ckpt"
     leave_checkpoint(path, f"model={model}", seen=pixels((64, 96), 2))
-    status, output = export(name, f"processing={processing}", checkpoint=path)
+    status, output = export(name, f"processing={processing}", f"size={size}", checkpoint=path)
     assert status == 0 or (status == 1 and (model, name) in CANNOT)
     assert output.exists() == (status == 0)

@@ -8,7 +8,7 @@ import pytest
 from hydra.errors import MissingConfigException
 
 from msaseg import gpus, launcher
-from msaseg.config import compose_run
+from msaseg.config import ROOT, compose_run
 from msaseg.errors import UserError
 from msaseg.gpus import Gpu, parse_listing, visible_gpus
 
@@ -30,7 +30,7 @@ STAND_IN = """
     import os, sys
     from pathlib import Path
     from msaseg.config import compose_run
-    from msaseg.records import path_of_record
+    from msaseg.tables.filing import path_of_record
 
     config = compose_run(sys.argv[1:])
     print("training", config.row, "on", os.environ.get("CUDA_VISIBLE_DEVICES"))
@@ -49,7 +49,8 @@ def sweep(folder: Path, *words: str, **environment: str) -> subprocess.Completed
     (folder / "sweep.py").write_text(textwrap.dedent(SWEEP))
     (folder / "standin.py").write_text(textwrap.dedent(STAND_IN))
     command = [sys.executable, "sweep.py", *words, "+hydra.launcher.train_module=standin"]
-    settings = {"MSASEG_OUTPUTS": str(folder / "out"), "PYTHONPATH": str(folder), "HYDRA_FULL_ERROR": "1"}
+    path = f"{folder}{os.pathsep}{ROOT}"
+    settings = {"MSASEG_OUTPUTS": str(folder / "out"), "PYTHONPATH": path, "HYDRA_FULL_ERROR": "1"}
     return subprocess.run(
         command,
         cwd=folder,

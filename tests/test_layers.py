@@ -17,7 +17,7 @@ FLOORS = {
     "module": 2, "callbacks": 2, "slots": 2, "sweep_progress": 2, "launcher": 2, "tables": 2,
     "charts": 2, "restoring": 2,
     "running": 3, "computing": 3, "train": 3, "overhead": 3, "figures": 3, "report": 3, "dashboard": 3,
-    "evaluate": 3, "predict": 3, "export": 3, "benchmark": 3,
+    "evaluate": 3, "predict": 3, "export": 3, "benchmark": 3, "__main__": 3,
 }  # fmt: skip
 
 

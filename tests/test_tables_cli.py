@@ -131,7 +131,12 @@ def test_reproduce_makes_what_is_missing_renders_and_sums_up(suite, monkeypatch,
     out = capfd.readouterr().out
     assert out.startswith("Protocol smoke: 6 runs are missing. Hardware: ")
     assert TABLE.rows["pool5"].label in out
-    assert "40.00 (n=1)" in out
+    lines = out.splitlines()
+    assert "…" not in out
+    assert "40.00" in next(line for line in lines if TABLE.rows["pool5"].label in line)
+    assert "  n = 1 seed." in lines
+    assert lines[-3] == f"Tables: {suite.outputs / 'tables'}"
+    assert lines[-1].endswith(f"msaseg.report --protocol smoke writes {suite.outputs / 'report.html'}")
     assert "40.00" in (suite.outputs / "tables" / "pooling_sweep.md").read_text()
     command = suite.outputs / "command"
     assert command.read_text() == "-m +experiment=pooling_sweep protocol=smoke seed=0"

@@ -5,9 +5,9 @@ import pytest
 
 from msaseg.config import compose_run, config_hash
 from msaseg.errors import UserError
-from msaseg.records import path_of_record
 from msaseg.tables import plan as plans
 from msaseg.tables.composed import ComposedCache
+from msaseg.tables.filing import path_of_record
 from msaseg.tables.plan import Plan
 from msaseg.tables.spec import load_tables
 

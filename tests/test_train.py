@@ -38,8 +38,22 @@ def test_run_writes_one_record_that_traces_its_numbers(cli, tmp_path):
     assert not list(tmp_path.rglob("checkpoints/*"))
     assert len(list(tmp_path.rglob("weights.ckpt"))) == 1
     (log,) = tmp_path.rglob("train.log")
-    told = [line for line in log.read_text().splitlines() if "epoch " in line and "train/loss" in line]
+    lines = log.read_text().splitlines()
+    told = [line for line in lines if "epoch " in line and "train/loss" in line]
     assert ["epoch 1/2:" in told[0], "epoch 2/2:" in told[1], len(told)] == [True, True, 2]
+    (weights,) = tmp_path.rglob("weights.ckpt")
+    assert lines[-2].endswith(f": checkpoint: {weights}")
+    assert f"python -m msaseg.predict checkpoint={weights} input=" in lines[-1]
+
+
+@pytest.mark.parametrize(("every", "looks"), [(5, [3]), (2, [2, 3]), (1, [1, 2, 3])])
+def test_run_when_its_epochs_are_no_multiple_of_watch_every_validates_after_the_last_one_too(
+    cli, tmp_path, every, looks
+):
+    assert cli(*TINY, "protocol.epochs=3", f"protocol.watch_every={every}") == 0
+    (record,) = records(tmp_path)
+    assert [epoch for epoch, _ in record.history["val/miou_pct"]] == looks
+    assert record.metrics["val"]["miou_pct"] == pytest.approx(record.history["val/miou_pct"][-1][1], abs=1e-3)
 
 
 def test_run_that_selects_tests_the_best_epoch_on_val(cli, tmp_path, monkeypatch):
@@ -136,6 +150,8 @@ def test_run_broken_off_goes_on_and_ends_the_same(cli, tmp_path, monkeypatch):
         (["model=msanett"], ["model=msanett", "did you mean msanet"]),
         (["model.net.num_pooling=3"], ["model.net.num_pooling", "did you mean model.net.num_poolings"]),
         (["protcol=paper"], ["protcol", "did you mean protocol"]),
+        (["epochs=1"], ["there is no key epochs: did you mean protocol.epochs?"]),
+        (["xyzzy=1"], ["there is no key xyzzy: python -m msaseg.train --help"]),
         (["experiment=pooling_sweep"], ["+experiment=..."]),
         (["protocol.select=best"], ["protocol.select=best", "protocol.watch=val"]),
         (["seed=-1"], ["seed=-1", "0 or more"]),
@@ -155,7 +171,7 @@ def test_mistake_gets_one_line_with_the_mend_and_writes_no_record(cli, tmp_path,
     assert len(error) == 1
     for phrase in phrases:
         assert phrase in error[0]
-    assert not list(tmp_path.rglob("*.json"))
+    assert not list(tmp_path.rglob("seed*.json"))
     assert not list(tmp_path.rglob("*.ckpt"))
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msaseg.data.frames import Pixels
 from msaseg.errors import UserError
 from msaseg.export.formats import FORMATS, Format
-from msaseg.export.metadata import metadata
+from msaseg.export.metadata import metadata, size_in_words
 from msaseg.export.parity import AGREEMENT, DIFFERENCE, Parity, compare, frames
 from msaseg.export.program import program
 from msaseg.keywords import parse
@@ -30,6 +30,9 @@ class Options:
     processing: Annotated[
         Literal["inside", "outside"], "inside: uint8 to classes and logits; outside: normalised floats to logits"
     ] = "inside"
+    size: Annotated[
+        Literal["trained", "native"], "what the net sees: its training size, resized to inside; or the image's own"
+    ] = "trained"
     output: Annotated[Path | None, "NAME.onnx, NAME.pt (torchscript) or NAME.pt2; default: by the checkpoint"] = None
     frames: Annotated[Path | None, "folder of images to compare on; default: drawn scenes"] = None
 
@@ -55,7 +58,7 @@ def export(options: Options) -> int:
     chosen = FORMATS[options.format]
     chosen.check()
     output = options.output or options.checkpoint.with_suffix(chosen.suffix)
-    inside = options.processing == "inside"
+    inside, trained = options.processing == "inside", options.size == "trained"
     if output.suffix != chosen.suffix:
         raise UserError(f"output={output}: a file of format={options.format} ends in {chosen.suffix}")
     if not output.parent.is_dir():
@@ -67,7 +70,7 @@ def export(options: Options) -> int:
     part = output.with_name(f".{output.stem}.{os.getpid()}.part{chosen.suffix}")
     try:
         part.touch()  # whether one may write here is known before minutes of work
-        parity = _written(chosen, part, restored, inside, images)
+        parity = _written(chosen, part, restored, inside, trained, images)
         print(
             f"{parity.pixels} pixels of {len(images)} {'frames' if options.frames else 'drawn scenes'}: "
             f"largest difference of logits {parity.difference:.2g} (largest logit {parity.largest:.3g}), "
@@ -82,11 +85,13 @@ def export(options: Options) -> int:
         raise UserError(f"output={output}: cannot be written ({error.strerror}): give another file") from error
     finally:
         part.unlink(missing_ok=True)
-    print(output)
+    print(f"{output}: {size_in_words(restored, trained)}")
     return 0
 
 
-def _written(chosen: Format, part: Path, restored: Restored, inside: bool, images: list[Pixels]) -> Parity:
+def _written(
+    chosen: Format, part: Path, restored: Restored, inside: bool, trained: bool, images: list[Pixels]
+) -> Parity:
     """Write and open a file and compare it with the net.
 
     Raises:
@@ -94,8 +99,8 @@ def _written(chosen: Format, part: Path, restored: Restored, inside: bool, image
         OSError: the file cannot be written.
     """
     try:
-        chosen.write(program(restored, inside), part, metadata(restored, inside))
-        return compare(chosen.open(part), restored, images, inside)
+        chosen.write(program(restored, inside, trained), part, metadata(restored, inside, trained))
+        return compare(chosen.open(part), restored, images, inside, trained)
     except OSError:
         raise
     except Exception as error:  # recorders and runtimes raise whatever they like

@@ -15,7 +15,7 @@ from torch.export import Dim, ExportedProgram
 
 from msaseg.errors import UserError
 from msaseg.export.metadata import KEY, as_text
-from msaseg.export.program import INSIDE, LARGEST, OUTSIDE, SMALLEST, Program, example
+from msaseg.export.program import INSIDE, LARGEST, OUTSIDE, Program, example
 
 Facts = dict[str, Any]
 Run = Callable[[Tensor], tuple[Tensor, ...]]
@@ -49,7 +49,7 @@ def exported(program: Program) -> ExportedProgram:
     """
     from torch.fx.experimental import _config
 
-    sides = {name: Dim(name, min=SMALLEST, max=LARGEST) for name in ("height", "width")}
+    sides = {name: Dim(name, min=program.smallest, max=LARGEST) for name in ("height", "width")}
     dynamic = {0: Dim("batch", min=1, max=1024), 2: sides["height"], 3: sides["width"]}
     with _quiet(), torch.no_grad(), _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
         return torch.export.export(

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from msaseg.data.camvid import PALETTE
-from msaseg.export.program import LARGEST, SMALLEST
+from msaseg.export.program import LARGEST, SMALLEST, SMALLEST_RESIZED
 from msaseg.provenance import code_state
 from msaseg.restoring import Restored
 
@@ -12,10 +12,10 @@ KEY = "msaseg.json"
 """Name of the metadata among the extra files of TorchScript and PT2; ONNX has one property an entry."""
 
 
-def metadata(restored: Restored, inside: bool) -> dict[str, Any]:
-    """Return classes, colours, normalisation and origin of an exported program, as JSON values."""
+def metadata(restored: Restored, inside: bool, trained: bool) -> dict[str, Any]:
+    """Return classes, colours, normalisation, size and origin of an exported program, as JSON values."""
     mean, std = restored.mean_std
-    sides = f"N any, H and W from {SMALLEST} to {LARGEST}"
+    sides = f"N any, H and W from {SMALLEST_RESIZED if trained else SMALLEST} to {LARGEST}"
     images = "uint8 RGB 0 to 255" if inside else "float32 RGB, normalised"
     labels = "labels (N, H, W) uint8, indices of classes; " if inside else ""
     return {
@@ -27,12 +27,21 @@ def metadata(restored: Restored, inside: bool) -> dict[str, Any]:
         "std": std,
         "classes": list(restored.classes),
         "palette": PALETTE[: len(restored.classes)].tolist(),
+        "size": size_in_words(restored, trained),
         "trained_size": list(restored.size),
         "protocol": restored.protocol,
         "config_hash": restored.config_hash,
         "checkpoint": restored.digest,
         **code_state(),
     }
+
+
+def size_in_words(restored: Restored, trained: bool) -> str:
+    """Return at which size the net sees an image inside a program."""
+    name = "x".join(map(str, restored.size))
+    if trained:
+        return f"images of any size are brought to {name}, the size of the training, and the logits back"
+    return f"the net sees images as they are; trained at {name}, it is worse at another scale"
 
 
 def as_text(facts: dict[str, Any]) -> dict[str, str]:

@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from msaseg.data.frames import Pixels, Size, resize_image
 from msaseg.data.scene import draw
 from msaseg.errors import UserError
 from msaseg.export.formats import Run
-from msaseg.export.program import SMALLEST, net_to_export, prepared
+from msaseg.export.program import SMALLEST, SMALLEST_RESIZED, net_to_export, prepared
+from msaseg.export.stretching import stretch
 from msaseg.predict.pictures import IMAGES, read
 from msaseg.restoring import Restored
 
@@ -63,7 +65,7 @@ def frames(folder: Path | None, size: Size) -> list[Pixels]:
     return [_shrunk(read(found[place * len(found) // count])) for place in range(count)]
 
 
-def compare(run: Run, restored: Restored, images: list[Pixels], inside: bool) -> Parity:
+def compare(run: Run, restored: Restored, images: list[Pixels], inside: bool, trained: bool = True) -> Parity:
     """Compare an opened file with the net.
 
     The net runs with its images laid out as in the file: another layout rounds otherwise, and where two values of a
@@ -74,14 +76,16 @@ def compare(run: Run, restored: Restored, images: list[Pixels], inside: bool) ->
         restored: the net.
         images: each is compared at the net's training size and at its own; the first two in one batch, too.
         inside: whether the file takes uint8 and chooses the classes itself.
+        trained: whether it brings images to the training size itself.
     """
     net = net_to_export(restored)
     difference = largest = 0.0
     same = pixels = 0
-    for batch in _batches(images, restored.size):
+    for batch in _batches(images, restored.size, SMALLEST_RESIZED if trained else SMALLEST):
         outputs = run(prepared(restored, batch, inside))
         with torch.inference_mode():
-            expected = net(batch.float() / 255)
+            maps = batch.float() / 255
+            expected = _at_own_size(net(stretch(maps, restored.size)), batch) if trained else net(maps)
         labels = outputs[0].long() if inside else outputs[0].argmax(1)
         difference = max(difference, (outputs[-1] - expected).abs().max().item())
         largest = max(largest, expected.abs().max().item())
@@ -96,13 +100,17 @@ def _shrunk(image: Pixels) -> Pixels:
     return resize_image(image, (max(1, round(scale * height)), max(1, round(scale * width))))
 
 
-def _batches(images: list[Pixels], size: Size) -> Iterator[Tensor]:
-    small = tuple(max(side, SMALLEST) for side in size)
+def _at_own_size(logits: Tensor, images: Tensor) -> Tensor:
+    return F.interpolate(logits, images.shape[-2:], mode="bilinear")
+
+
+def _batches(images: list[Pixels], size: Size, smallest: int) -> Iterator[Tensor]:
+    small = tuple(max(side, smallest) for side in size)
     resized = [resize_image(image, (small[0], small[1])) for image in images]
     yield _stack(resized[:2])
     for group in (resized, images):
         for image in group:
-            if min(image.shape[:2]) >= SMALLEST:
+            if min(image.shape[:2]) >= smallest:
                 yield _stack([image])
 
 

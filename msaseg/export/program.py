@@ -1,4 +1,4 @@
-"""The net as it is exported: any image size, and the processing before and after it inside if wanted."""
+"""The net as it is exported: any image size, and the resizing and processing around it inside if wanted."""
 
 import copy
 from collections.abc import Sequence
@@ -9,14 +9,18 @@ import torch.nn.functional as F
 from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
+from msaseg.data.frames import Size
+from msaseg.export.stretching import stretch
 from msaseg.nets.blocks import STRIDE, crop_like
 from msaseg.nets.encoders import Encoder
 from msaseg.restoring import Restored
 
 SMALLEST = 2 * STRIDE + 1
-"""Height and width from which an exported program works: its graph needs two positions at stride 64."""
+"""Height and width from which a program works whose net sees images as they are: two positions at stride 64."""
+SMALLEST_RESIZED = 2
+"""The same of a program that brings images to the size of the training; a recorder takes a size of 1 for special."""
 LARGEST = 8192
-"""And up to which."""
+"""Up to which either works."""
 INSIDE = ("labels", "logits")
 OUTSIDE = ("logits",)
 
@@ -28,6 +32,9 @@ class Program(nn.Module):
     decide; here the padding is always there, perhaps of no rows, and the net's own finds nothing to do. The result
     is the same.
 
+    A net knows things at the scale of its training images alone, so the program brings images to that size and the
+    logits back to theirs, as `msaseg.predict` does; with `size=None` the net sees them as they are.
+
     Shape:
         images: (N, 3, H, W) RGB: uint8 with the processing inside, else float as the net takes it.
         returns: inside: classes (N, H, W) uint8 and logits; else logits, (N, C, H, W) float32.
@@ -36,21 +43,29 @@ class Program(nn.Module):
         net: in evaluation mode.
         inside: scale uint8 to [0, 1] before the net, which normalises that, and choose the class with the largest
             logit after it.
+        size: height and width that the net sees; None: the images' own.
     """
 
-    def __init__(self, net: nn.Module, inside: bool) -> None:
+    def __init__(self, net: nn.Module, inside: bool, size: Size | None = None) -> None:
         super().__init__()
-        self.net, self.inside = net, inside
+        self.net, self.inside, self.size = net, inside, size
         self.multiple = int(getattr(net, "padded_to", STRIDE))
+        self.smallest = SMALLEST if size is None else SMALLEST_RESIZED
 
     def forward(self, images: Tensor) -> Any:  # noqa: ANN401 - one tensor or two
-        """Scale, pad, run, crop, choose."""
+        """Scale, stretch, run, stretch back, choose."""
         maps = images.float() / 255 if self.inside else images
-        height, width = images.shape[-2:]
+        if self.size is None:
+            logits = self._padded(maps)
+        else:
+            logits = F.interpolate(self._padded(stretch(maps, self.size)), images.shape[-2:], mode="bilinear")
+        return (logits.argmax(1).to(torch.uint8), logits) if self.inside else logits
+
+    def _padded(self, maps: Tensor) -> Tensor:
+        height, width = maps.shape[-2:]
         # ONNX divides towards zero, so nothing negative may be divided here
         bottom, right = ((side + self.multiple - 1) // self.multiple * self.multiple - side for side in (height, width))
-        logits = crop_like(self.net(F.pad(maps, (0, right, 0, bottom), mode="replicate")), images)
-        return (logits.argmax(1).to(torch.uint8), logits) if self.inside else logits
+        return crop_like(self.net(F.pad(maps, (0, right, 0, bottom), mode="replicate")), maps)
 
 
 def net_to_export(restored: Restored) -> nn.Module:
@@ -59,18 +74,19 @@ def net_to_export(restored: Restored) -> nn.Module:
     return net.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload,no-any-return]
 
 
-def program(restored: Restored, inside: bool) -> Program:
+def program(restored: Restored, inside: bool, trained: bool = True) -> Program:
     """Return a checkpoint's program, on the CPU.
 
     Args:
         restored: the checkpoint.
         inside: with all processing inside the graph; else it takes normalised floats and returns logits.
+        trained: bring images to the size of the training and the logits back; else the net sees them as they are.
     """
     net = net_to_export(restored)
     _fix_padding(net)
     if not inside:
         _take_normalised(net)
-    return Program(net, inside).eval()
+    return Program(net, inside, restored.size if trained else None).eval()
 
 
 def prepared(restored: Restored, images: Tensor, inside: bool) -> Tensor:

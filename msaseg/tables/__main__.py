@@ -119,7 +119,13 @@ def write_speeds(plan: Plan, complaints: list[str]) -> None:
 
 
 def check_tables(tables: Sequence[Table], plan: Plan) -> int:
-    """Compare the repository's tables with what the records give today."""
+    """Compare the repository's tables with what the records give today.
+
+    Raises:
+        UserError: there is no repository.
+    """
+    if records.PUBLISHED is None:
+        raise UserError("check: this package is installed without its repository, which holds what is compared")
     complaints: list[str] = []
     expected = contents(render_all(tables, plan, published(), complaints))
     expected[VERDICTS] = verdicts_page(verdicts(tables, plan, published(), complaints))

@@ -56,18 +56,20 @@ def _transposed(table: Table, groups: Sequence[Group]) -> tuple[list[str], list[
 
 def show(cell: Cell) -> str:
     """Return what a cell says: mean ± sd (n), or its text, with the marks of the runs behind it."""
+    count = f"n={cell.n} of {cell.asked}" if "fewer" in cell.marks else f"n={cell.n}"
+    return show_content(cell, f" ({count})")
+
+
+def show_content(cell: Cell, count: str = "") -> str:
+    """Return what a cell says, with `count` behind a mean."""
     if cell.n == 0:
         return MARKS[cell.marks[0]][0]
-    signs = "".join(MARKS[mark][0] for mark in ("stale", "dirty", "weights") if mark in cell.marks)
-    return f"{_content(cell)}{' ' + signs if signs else ''}"
-
-
-def _content(cell: Cell) -> str:
     if cell.mean is None:
-        return f"{cell.text}{' ' + MARKS['outside'][0] if 'outside' in cell.marks else ''}"
-    spread = "" if cell.sd is None else f" ± {cell.sd:.2f}"
-    count = f"n={cell.n} of {cell.asked}" if "fewer" in cell.marks else f"n={cell.n}"
-    return f"{cell.mean:.2f}{spread} ({count})"
+        said = f"{cell.text}{' ' + MARKS['outside'][0] if 'outside' in cell.marks else ''}"
+    else:
+        said = f"{cell.mean:.2f}{'' if cell.sd is None else f' ± {cell.sd:.2f}'}{count}"
+    signs = "".join(MARKS[mark][0] for mark in ("stale", "dirty", "weights") if mark in cell.marks)
+    return f"{said}{' ' + signs if signs else ''}"
 
 
 def show_difference(cell: Cell) -> str:

@@ -21,8 +21,9 @@ def readme_today(plan: Plan) -> str:
 
 
 def update_readme(plan: Plan) -> None:
-    """Write today's verdicts and results into the README."""
-    records.write_whole(records.README, readme_today(plan))
+    """Write today's verdicts and results into the README, if there is a repository."""
+    if records.PUBLISHED is not None:
+        records.write_whole(records.README, readme_today(plan))
 
 
 def results(tables: Sequence[tuple[Table, Sequence[Group]]]) -> str:

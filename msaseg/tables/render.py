@@ -10,7 +10,7 @@ from msaseg.records import NO_TABLE, records_root
 from msaseg.tables.cells import MARKS, Group, group
 from msaseg.tables.layout import layout, show_paper
 from msaseg.tables.plan import Plan
-from msaseg.tables.protocols import protocol_names
+from msaseg.tables.protocols import machine_paths, protocol_names
 from msaseg.tables.spec import Table
 
 NOTICE = "<!-- Generated from the records by `make tables`. Do not edit: `make check-tables` compares the two. -->"
@@ -43,7 +43,8 @@ def groups_of(table: Table, plan: Plan, protocols: Sequence[str], complaints: li
 
 def published() -> list[str]:
     """Return the names of the protocols that a table has records under; `paper` if there are none yet."""
-    folders = {path.name for path in records_root(True, Path()).glob("*/*") if path.parent.name != NO_TABLE}
+    root = records_root(True, machine_paths().outputs)
+    folders = {path.name for path in root.glob("*/*") if path.parent.name != NO_TABLE}
     return [name for name in protocol_names() if name in folders] or [protocol_names()[0]]
 
 

@@ -9,27 +9,24 @@ from pathlib import Path
 from statistics import fmean
 
 from omegaconf import OmegaConf
-from rich.console import Console
-from rich.table import Table as Grid
 
 from msaseg.config import CONF
 from msaseg.errors import UserError
 from msaseg.gpus import Gpu, visible_gpus
 from msaseg.records import results_root
-from msaseg.tables.cells import Group, group
-from msaseg.tables.layout import layout
+from msaseg.tables.cells import group
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import Protocol, machine_paths
 from msaseg.tables.readme import update_readme
 from msaseg.tables.render import (
     groups_of,
-    legend,
     published,
     render_all,
     write,
 )
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
+from msaseg.tables.summary import print_summary
 
 TRAIN = "msaseg.train"
 COMPUTED = 10.0
@@ -70,12 +67,12 @@ def reproduce(
     if about.publish:
         update_readme(plan)
     for table in tables:
-        _summary(table, groups_of(table, plan, [protocol], [])[0])
+        print_summary(table, groups_of(table, plan, [protocol], [])[0])
     left = sum(len(plan.missing(table, protocol, seeds)) for table in tables)
-    return _end(left, failed, complaints, folder)
+    return _end(protocol, left, failed, complaints, folder)
 
 
-def _end(left: int, failed: list[str], complaints: list[str], folder: Path) -> int:
+def _end(protocol: str, left: int, failed: list[str], complaints: list[str], folder: Path) -> int:
     for line in complaints:
         print(f"error: {line}", file=sys.stderr)
     print(f"Tables: {folder}")
@@ -85,6 +82,9 @@ def _end(left: int, failed: list[str], complaints: list[str], folder: Path) -> i
             f"error: {left} runs are still missing{broken}; the same command goes on from here",
             file=sys.stderr,
         )
+    else:
+        print(f"Next: python -m msaseg.figures --protocol {protocol} draws them;")
+        print(f"then python -m msaseg.report --protocol {protocol} writes {folder.with_name('report.html')}")
     return 1 if left or failed or complaints else 0
 
 
@@ -183,17 +183,3 @@ def _sweep(experiment: str, protocol: str, seeds: Sequence[int] | None, train: s
     words = [f"+experiment={experiment}", f"protocol={protocol}", *chosen]
     print(f"python -m {train} {' '.join(words)} -m", flush=True)
     return subprocess.run([sys.executable, "-m", train, "-m", *words]).returncode == 0
-
-
-def _summary(table: Table, part: Group) -> None:
-    """Print one protocol's cells of a table to the terminal."""
-    grid = Grid(title=f"{table.title} — protocol {part.protocol.name}", title_justify="left")
-    head, lines = layout(table, [part])
-    for number, heading in enumerate(head):
-        grid.add_column(heading.replace("`", ""), justify="right" if number else "left")
-    for cells in lines:
-        grid.add_row(*cells)
-    console = Console()
-    console.print(grid)
-    for line in legend([part]):
-        console.print(f"  {line}", style="dim", highlight=False)
