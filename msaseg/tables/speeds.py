@@ -13,6 +13,9 @@ from msaseg.tables.spec import Table
 SPEED = "speed."
 """What the keys of columns begin with that hold measured speeds: `speed.cpu.fps`."""
 
+FPS_ENDS = (("p5", "p95"), ("p95", "p5"))
+"""Percentile of the frames a second to that of the latency."""
+
 
 def speed_runs(table: Table, protocol: str, plan: Plan, complaints: list[str]) -> list[Run]:
     """Return the measurements behind the columns `speed.DEVICE.NUMBER`: of each row the latest on each kind of device.
@@ -56,14 +59,13 @@ def _as_asked(record: SpeedRecord, table: Table) -> bool:
 def _run(path: Path, record: SpeedRecord, row: str) -> Run:
     numbers = {
         "fps": record.fps,
-        "fps_p5": 1000 / record.latency_ms["p95"],
-        "fps_p95": 1000 / record.latency_ms["p5"],
         "latency_ms": record.latency_ms["median"],
         "ratio": record.ratio["median"] if record.ratio else None,
         "macs_g": record.cost["macs"] / 1e9,
         "params_m": record.cost["params"] / 1e6,
         "times_bound": record.roofline["times_bound"],
     }
+    numbers |= {f"fps_{a}": 1000 / record.latency_ms[b] for a, b in FPS_ENDS if b in record.latency_ms}
     kind = record.hardware["kind"]
     return Run(
         path=path,
