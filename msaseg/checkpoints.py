@@ -42,6 +42,11 @@ def best_weights(run_dir: Path) -> ModelCheckpoint:
     )
 
 
+def epochs_done(checkpoint: Path) -> int:
+    """Return how many epochs a checkpoint to resume from has behind it, by its name: they count from 0."""
+    return int(checkpoint.stem.partition("epoch=")[2][:4]) + 1
+
+
 def newest_readable(folder: Path) -> Path | None:
     """Return the newest checkpoint that can be read; name each one that cannot.
 

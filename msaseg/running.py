@@ -82,6 +82,7 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
         resumed = checkpoints.newest_readable(checkpoints.resume_folder(run_dir))
         if resumed is not None:
             log.info("resuming from %s", resumed)
+            data.first_epoch = checkpoints.epochs_done(resumed)
         ready = time.perf_counter()
         fit(trainer, module, data, resumed)
         fitted = time.perf_counter()
