@@ -1,6 +1,7 @@
 """A run broken off in any epoch and resumed: it ends as if nothing had happened."""
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from command_line import TINY, records
 
@@ -50,3 +51,30 @@ def test_run_broken_off_in_each_epoch_ends_with_the_weights_of_an_unbroken_one(c
     assert all(tensor.equal(whole[name]) for name, tensor in weights(tmp_path).items())
     assert resumed.confusion == record.confusion
     assert resumed.history["train/step_loss"] == record.history["train/step_loss"]
+
+
+def lose_power_after_fit(patch):
+    patch.setattr(pl.Trainer, "test", lambda *_, **__: (_ for _ in ()).throw(OSError("power cut")))
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_run_broken_off_after_its_last_epoch_has_the_scores_of_an_unbroken_one(cli, tmp_path, monkeypatch, old):
+    assert cli(*TINY) == 0
+    (whole,) = records(tmp_path)
+    for path in tmp_path.rglob("*.json"):
+        path.unlink()
+    with monkeypatch.context() as patch:
+        lose_power_after_fit(patch)
+        with pytest.raises(OSError, match="power cut"):
+            cli(*TINY)
+    if old:  # a checkpoint of before results were kept in it
+        for path in tmp_path.rglob("checkpoints/*.ckpt"):
+            content = torch.load(path, weights_only=True)
+            del content["msaseg"]["results"]
+            torch.save(content, path)
+    assert cli(*TINY) == 0
+    (resumed,) = records(tmp_path)
+    assert set(whole.metrics) == {"train", "val", "test"}
+    parts = {"test"} if old else {"train", "val", "test"}
+    assert resumed.metrics == {part: whole.metrics[part] for part in parts}
+    assert resumed.confusion == {part: whole.confusion[part] for part in parts}
