@@ -42,6 +42,12 @@ def best_weights(run_dir: Path) -> ModelCheckpoint:
     )
 
 
+def next_stage(run_dir: Path, epochs: int) -> str:
+    """Return where a run goes on that is broken off now: "epoch 1" of 40, or "the test"."""
+    done = max(map(epochs_done, resume_folder(run_dir).glob("epoch=*.ckpt")), default=0)
+    return f"epoch {done + 1}" if done < epochs else "the test"
+
+
 def epochs_done(checkpoint: Path) -> int:
     """Return how many epochs a checkpoint to resume from has behind it, by its name: they count from 0."""
     return int(checkpoint.stem.partition("epoch=")[2][:4]) + 1

@@ -106,11 +106,7 @@ class GpuLauncher(Launcher):
         free = slots(visible_gpus(), self.jobs_per_gpu, self.jobs_on_cpu)[: len(waiting)]
         environments = [{**environment, **told} for environment in free]
         with SweepProgress(total, finished) as progress:
-            try:
-                return Slots(environments, progress.started, progress.ended).run(waiting)
-            except KeyboardInterrupt:
-                print("interrupted: all runs are stopped; the same command goes on from here", file=sys.stderr)
-                raise SystemExit(130) from None
+            return Slots(environments, progress.started, progress.ended).run(waiting)
 
 
 def slots(gpus: Sequence[Gpu], jobs_per_gpu: int, jobs_on_cpu: int) -> list[dict[str, str]]:

@@ -27,10 +27,12 @@ from msaseg.metrics import scores
 from msaseg.module import SegmentationModule
 from msaseg.recording import make_record
 from msaseg.records import key_of_record
+from msaseg.stopping import goes_on_from, undisturbed
 from msaseg.wandb_logger import RunLogger
 
 log = logging.getLogger(__name__)
 logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)  # no tips, no device list
+logging.getLogger("pytorch_lightning.trainer.connectors.signal_connector").setLevel(logging.WARNING)
 
 EXPECTED_WARNINGS = (
     r".*isinstance\(treespec, LeafSpec\)",  # Lightning 2.6 on torch 2.15
@@ -51,9 +53,10 @@ def train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
 
     Raises:
         UserError: a mistake in data, weights or values, in one line.
-        SystemExit: with status 143 after SIGTERM.
+        SystemExit: with status 143 or 130 after SIGTERM or Ctrl-C.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
+    goes_on_from(lambda: checkpoints.next_stage(run_dir, config.protocol.epochs))
     with FileLock(run_dir / "running.lock"):
         if record_path.exists() and not config.rerun:
             log.info("finished meanwhile by another process: %s", record_path)
@@ -125,8 +128,9 @@ def _fit_test_record(
         url=trainer.logger.url if isinstance(trainer.logger, RunLogger) else None,
     )
     frames = FrameMatrices.of(parts, module.frame_matrices)
-    record = replace(record, frame_matrices=frames.save(file_beside(record_path)))
-    record.save(record_path)
+    with undisturbed():
+        record = replace(record, frame_matrices=frames.save(file_beside(record_path)))
+        record.save(record_path)
     log.info("mIoU %s %% on test after %.0f s: %s", record.value("miou_pct"), seconds["total"], record_path)
 
 

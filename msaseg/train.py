@@ -21,6 +21,7 @@ from msaseg.errors import UserError
 from msaseg.mistakes import explain
 from msaseg.records import path_of_record
 from msaseg.slots import die_with_parent
+from msaseg.stopping import stops_in_one_line
 
 log = logging.getLogger(__name__)
 
@@ -67,13 +68,14 @@ def main() -> None:
     """Run the command line.
 
     Raises:
-        SystemExit: with status 2 after a mistake of the user, told in one line on stderr.
+        SystemExit: with status 2 after a mistake of the user, 143 or 130 after SIGTERM or Ctrl-C, told in one line
+            on stderr.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach `explain` instead of Hydra's printer
     die_with_parent()
     launcher.register()
     sys.argv[1:] = launcher.reorder_flags(sys.argv[1:])
-    with one_line():
+    with stops_in_one_line(), one_line():
         run()
 
 

@@ -1,5 +1,7 @@
 """The loaders of one protocol."""
 
+import signal
+
 import cv2
 import pytorch_lightning as pl
 import torch
@@ -129,13 +131,14 @@ class CamVidDataModule(pl.LightningDataModule):
             drop_last=drop_last,
             num_workers=self.num_workers,
             collate_fn=collate,
-            worker_init_fn=_one_thread,
+            worker_init_fn=_start_worker,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator().manual_seed(self.seed),  # to start workers takes no number from the nets' own
         )
 
 
-def _one_thread(_: int) -> None:
-    """OpenCV's own threads would compete with the other workers."""
+def _start_worker(_: int) -> None:
+    """OpenCV's own threads would compete with the other workers; Ctrl-C is for the process that reads from them."""
     cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
