@@ -22,6 +22,7 @@ from msaseg import checkpoints, provenance
 from msaseg.callbacks import EpochLine, LossWatch, PredictionPanel
 from msaseg.config import hashed_part
 from msaseg.data.datamodule import CamVidDataModule
+from msaseg.errors import UserError
 from msaseg.frame_matrices import FrameMatrices, file_beside
 from msaseg.metrics import scores
 from msaseg.module import SegmentationModule
@@ -71,6 +72,8 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
     pl.seed_everything(config.seed, verbose=False)
     data: CamVidDataModule = build(config, "data")
     data.setup()  # bad data is told before weights are fetched
+    if config.protocol.select == "best" and not data.splits.val:
+        raise UserError("protocol.select=best: this split has no validation frames to choose by: set it to last")
     module: SegmentationModule = build(config, "model")
     module.config = hashed_part(config)
     logger = build(config, "logger", save_dir=run_dir) if config.get("logger") else False
@@ -98,7 +101,7 @@ def _fit_test_record(
     record_path: Path,
     started: float,
 ) -> None:
-    resumed = checkpoints.newest_readable(checkpoints.resume_folder(run_dir))
+    resumed = checkpoints.newest_usable(checkpoints.resume_folder(run_dir), module, to_resume=True)
     if resumed is not None:
         log.info("resuming from %s", resumed)
         data.first_epoch = checkpoints.epochs_done(resumed)
@@ -110,7 +113,7 @@ def _fit_test_record(
         trainer.validate(module, data, verbose=False)  # the record's val scores are those of the epoch tested
     trainer.test(module, data, verbose=False)
     parts = {"test": data.splits.test} | probe(config, module, data, trainer)
-    trainer.save_checkpoint(run_dir / "weights.ckpt", weights_only=True)
+    checkpoints.save_weights(trainer, run_dir / "weights.ckpt")
     seconds = {
         "setup": ready - started,
         "fit": sum(value for _, value in module.history.get("train/seconds", [])),
@@ -173,8 +176,9 @@ def fit(trainer: pl.Trainer, module: SegmentationModule, data: CamVidDataModule,
 
 
 def _load_best(module: SegmentationModule, run_dir: Path) -> None:
-    best = checkpoints.newest_readable(checkpoints.best_folder(run_dir))
-    assert best is not None, "protocol.select=best needs a validation split"
+    best = checkpoints.newest_usable(checkpoints.best_folder(run_dir), module, to_resume=False)
+    if best is None:
+        raise UserError(f"{run_dir}: the weights of the best epoch are lost: delete this folder and repeat the command")
     module.load_state_dict(torch.load(best, weights_only=True, map_location=module.device)["state_dict"])
 
 

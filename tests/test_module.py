@@ -25,14 +25,14 @@ def run_parts(*overrides):
     return build(config, "data"), build(config, "model")
 
 
-def trainer(epochs, folder, **arguments):
+def trainer(epochs, folder, checkpoints=False, **arguments):
     return pl.Trainer(
         max_epochs=epochs,
         accelerator="cpu",
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        enable_checkpointing=False,
+        enable_checkpointing=checkpoints,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         default_root_dir=str(folder),
