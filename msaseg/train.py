@@ -16,8 +16,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from msaseg import launcher
+from msaseg.checking import check
 from msaseg.config import CONF
-from msaseg.errors import UserError
 from msaseg.mistakes import explain
 from msaseg.records import path_of_record
 from msaseg.slots import die_with_parent
@@ -44,24 +44,6 @@ def run(config: DictConfig) -> None:
         from msaseg.running import train
 
         train(config, Path(HydraConfig.get().run.dir), record)  # the same place under every launcher
-
-
-def check(config: DictConfig) -> None:
-    """Refuse what composes but cannot be meant.
-
-    Raises:
-        UserError: a row that the table does not have, a selection on test, several devices for one run, a
-            seed below 0.
-    """
-    rows = config.table.get("rows")
-    if rows is not None and config.row not in rows:
-        raise UserError(f"row={config.row} is not a row of table {config.table.id}: {', '.join(rows)}")
-    if config.protocol.select == "best" and config.protocol.watch != "val":
-        raise UserError("protocol.select=best chooses by the part watched: it needs protocol.watch=val, never test")
-    if config.trainer.devices != 1:
-        raise UserError(f"trainer.devices={config.trainer.devices}: a run takes one device; -m fills the others")
-    if config.seed < 0:
-        raise UserError(f"seed={config.seed}: a seed is 0 or more")
 
 
 def main() -> None:

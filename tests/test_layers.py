@@ -13,7 +13,7 @@ FLOORS = {
     "errors": 0, "nets": 0, "losses": 0, "ohem": 0,
     "config": 1, "data": 1, "metrics": 1, "records": 1, "profile": 1, "provenance": 1, "checkpoints": 1, "gpus": 1,
     "mistakes": 1, "wandb_logger": 1, "wandb_mode": 1, "keywords": 1, "speeds": 1, "frame_matrices": 1,
-    "stopping": 1, "intact": 1, "matrix_scores": 1,
+    "stopping": 1, "intact": 1, "matrix_scores": 1, "checking": 1,
     "module": 2, "callbacks": 2, "slots": 2, "sweep_progress": 2, "launcher": 2, "tables": 2,
     "charts": 2, "restoring": 2,
     "running": 3, "recording": 3, "computing": 3, "train": 3, "overhead": 3, "figures": 3, "report": 3, "dashboard": 3,
