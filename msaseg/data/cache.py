@@ -133,6 +133,7 @@ def _build(folder: Path, frames: Sequence[Frame], size: Size, values: int) -> No
     rows = []
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor())
+        stack.callback(pool.shutdown, cancel_futures=True)  # after an error or a signal the rest is not decoded
         decoded = pool.map(partial(decode, size=size, values=values), frames)
         files: list[BinaryIO] = []
         full_size: tuple[int, ...] = ()
