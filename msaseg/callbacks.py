@@ -23,7 +23,7 @@ class LossWatch(pl.Callback):
         points: how many single-step losses the record's series `train/step_loss` may hold.
 
     Raises:
-        UserError: the loss became NaN or infinite.
+        UserError: the loss, or at an epoch's end a weight, became NaN or infinite.
     """
 
     def __init__(self, points: int = 200) -> None:
@@ -43,8 +43,14 @@ class LossWatch(pl.Callback):
         self._pending = (trainer.global_step, outputs["loss"].detach(), list(batch["name"]))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look at the last loss before the epoch's checkpoint is written."""
+        """Look at the last loss, and at what its step made of the weights, before the checkpoint is written."""
         self._look(trainer, pl_module)
+        tensors = [value for value in pl_module.state_dict().values() if value.is_floating_point()]
+        if not torch.stack([value.isfinite().all() for value in tensors]).all():
+            raise UserError(
+                f"the weights are no numbers any more after step {trainer.global_step}; "
+                f"lower the rate (model.lr, model.encoder_lr)"
+            )
 
     def _look(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if self._pending is None:

@@ -12,8 +12,9 @@ from torch import nn
 from msaseg import provenance
 from msaseg.module import SegmentationModule
 from msaseg.nets.msanet import MSANet
+from msaseg.recording import make_record
 from msaseg.records import key_of_record
-from msaseg.running import build, make_record
+from msaseg.running import build
 
 log = logging.getLogger(__name__)
 

@@ -19,6 +19,7 @@ from msaseg.gpus import Gpu, visible_gpus
 from msaseg.slots import Job, Outcome, Slots, die_with_parent
 from msaseg.sweep_progress import SweepProgress
 from msaseg.tables.filing import path_of_record
+from msaseg.wandb_mode import for_the_jobs
 
 __all__ = ["GpuLauncher", "die_with_parent", "register", "reorder_flags"]
 
@@ -101,13 +102,11 @@ class GpuLauncher(Launcher):
             print(f"{finished} of {total} runs are finished already (rerun=true makes them again)", flush=True)
         if not waiting:
             return []
-        environments = slots(visible_gpus(), self.jobs_per_gpu, self.jobs_on_cpu)[: len(waiting)]
+        told = for_the_jobs(str((self.config.get("logger") or {}).get("_target_")))
+        free = slots(visible_gpus(), self.jobs_per_gpu, self.jobs_on_cpu)[: len(waiting)]
+        environments = [{**environment, **told} for environment in free]
         with SweepProgress(total, finished) as progress:
-            try:
-                return Slots(environments, progress.started, progress.ended).run(waiting)
-            except KeyboardInterrupt:
-                print("interrupted: all runs are stopped; the same command goes on from here", file=sys.stderr)
-                raise SystemExit(130) from None
+            return Slots(environments, progress.started, progress.ended).run(waiting)
 
 
 def slots(gpus: Sequence[Gpu], jobs_per_gpu: int, jobs_on_cpu: int) -> list[dict[str, str]]:

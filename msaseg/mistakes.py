@@ -38,6 +38,8 @@ def explain(error: BaseException, overrides: list[str]) -> str | None:
             return _refused_argument(link)
         if isinstance(link, ConfigCompositionException):
             return _unknown_key(link, overrides)
+        if isinstance(link, ValueError) and str(link).startswith("Config group override must be"):
+            return _no_option(overrides)
         if isinstance(link, HydraException | OmegaConfBaseException):
             return " ".join(str(link).split())
     return None
@@ -63,6 +65,16 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _unknown_option(error: MissingConfigException) -> str:
     group, _, option = str(error.missing_cfg_file).rpartition("/")
     return f"there is no {group}={option}: {suggestion(option, error.options or [])}"
+
+
+def _no_option(overrides: list[str]) -> str:
+    """Return the line for a group set to null, a number or nothing: `logger=null`."""
+    for word in overrides:
+        group, _, option = word.partition("=")
+        if group in _groups() and not (CONF / group / f"{option}.yaml").is_file():
+            options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+            return f"{word}: a group takes one of its files: {suggestion(option, options)}"
+    return "a group takes the name of one of its files"
 
 
 def _refused_argument(error: InstantiationException) -> str | None:

@@ -191,12 +191,18 @@ class SegmentationModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the configuration, the history and the state of the random numbers: plain types and tensors."""
-        checkpoint["msaseg"] = {"config": self.config, "history": self.history, "rng": _rng_state()}
+        """Add configuration, history, latest results and the state of the random numbers: plain types and tensors."""
+        checkpoint["msaseg"] = {
+            "config": self.config,
+            "history": self.history,
+            "results": self.results,
+            "rng": _rng_state(),
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the history and the random numbers up where they were."""
+        """Take history, results and random numbers up where they were; the oldest checkpoints hold no results."""
         self.history = checkpoint["msaseg"]["history"]
+        self.results = checkpoint["msaseg"].get("results", {})
         for device, state in checkpoint["msaseg"]["rng"].items():
             torch.set_rng_state(state.cpu()) if device == "cpu" else torch.cuda.set_rng_state(state.cpu())
 

@@ -10,8 +10,10 @@ from omegaconf import DictConfig
 
 from msaseg.config import CHECKOUT, ROOT, config_hash
 from msaseg.errors import UserError
+from msaseg.matrix_scores import disagreement
 
 SCHEMA = 1
+AGAIN = "repeat the run"
 
 NO_TABLE = "single"
 """The `table` of a run outside any experiment (`conf/train.yaml`)."""
@@ -193,9 +195,12 @@ class RunRecord:
         """Read a record.
 
         Raises:
-            UserError: the file is not JSON, or lacks a field; the message names the file and the mend.
+            UserError: the file is not JSON, lacks a field, or its mIoU is not its matrix's; one line with the mend.
         """
-        return cls(**read_fields(path, cls, SCHEMA, "repeat the run"))
+        record = cls(**read_fields(path, cls, SCHEMA, AGAIN))
+        if wrong := disagreement(record.metrics, record.confusion):
+            raise UserError(f"{path}: {wrong}; {_mend(path, AGAIN)}")
+        return record
 
 
 def read_fields(path: Path, record: type, schema: int, again: str) -> dict[str, Any]:
@@ -210,7 +215,7 @@ def read_fields(path: Path, record: type, schema: int, again: str) -> dict[str, 
     Raises:
         UserError: the file is not JSON, or lacks a key; the message names the file and the mend.
     """
-    mend = f"restore it with `git checkout -- {path}` or delete it and {again}"
+    mend = _mend(path, again)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -225,12 +230,19 @@ def read_fields(path: Path, record: type, schema: int, again: str) -> dict[str, 
     return content
 
 
+def _mend(path: Path, again: str) -> str:
+    return f"restore it with `git checkout -- {path}` or delete it and {again}"
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file, and the folders above it, so that a reader sees all of it or what was there before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(part, path)
+    try:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def results_root(publish: bool, outputs: Path) -> Path:

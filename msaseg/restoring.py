@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from msaseg.config import identity_hash
 from msaseg.data.camvid import CLASSES
 from msaseg.errors import UserError
+from msaseg.intact import DamagedError, read_intact
 from msaseg.nets.encoders import Encoder
 
 NETS = "msaseg.nets"
@@ -162,14 +163,14 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"checkpoint={path}: no such file: give the weights.ckpt that a run left")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged bytes raise a dozen kinds
+        content = read_intact(path)
+    except DamagedError as error:
         mend = "copy it anew, or make the run again with rerun=true"
-        raise UserError(f"{path}: cut off or not a checkpoint ({type(error).__name__}): {mend}") from error
-    entry = content.get("msaseg") if isinstance(content, dict) else None
+        raise UserError(f"{path}: cut off, changed or not a checkpoint ({error}): {mend}") from error
+    entry = content.get("msaseg")
     if not isinstance(entry, dict) or not entry.get("config") or not isinstance(content.get("state_dict"), dict):
         raise UserError(f"{path}: not a checkpoint of msaseg: give the weights.ckpt that a run left")
-    return dict(content)
+    return content
 
 
 def _untrained(part: Mapping[str, Any]) -> dict[str, Any]:

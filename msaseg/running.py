@@ -6,9 +6,7 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Mapping
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from filelock import FileLock
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import LearningRateMonitor, RichProgressBar
@@ -27,15 +24,18 @@ from msaseg.callbacks import EpochLine, LastLook, LossWatch, PredictionPanel
 from msaseg.config import hashed_part
 from msaseg.data.datamodule import CamVidDataModule
 from msaseg.data.distance import DistanceParts
+from msaseg.errors import UserError
 from msaseg.frame_matrices import FrameMatrices, file_beside
 from msaseg.metrics import scores
 from msaseg.module import SegmentationModule
-from msaseg.profile import cost
-from msaseg.records import RunKey, RunRecord, key_of_record
+from msaseg.recording import make_record
+from msaseg.records import key_of_record
+from msaseg.stopping import goes_on_from, undisturbed
 from msaseg.wandb_logger import RunLogger
 
 log = logging.getLogger(__name__)
 logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)  # no tips, no device list
+logging.getLogger("pytorch_lightning.trainer.connectors.signal_connector").setLevel(logging.WARNING)
 
 EXPECTED_WARNINGS = (
     r".*isinstance\(treespec, LeafSpec\)",  # Lightning 2.6 on torch 2.15
@@ -56,9 +56,10 @@ def train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
 
     Raises:
         UserError: a mistake in data, weights or values, in one line.
-        SystemExit: with status 143 after SIGTERM.
+        SystemExit: with status 143 or 130 after SIGTERM or Ctrl-C.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
+    goes_on_from(lambda: checkpoints.next_stage(run_dir, config.protocol.epochs))
     with FileLock(run_dir / "running.lock"):
         if record_path.exists() and not config.rerun:
             log.info("finished meanwhile by another process: %s", record_path)
@@ -73,6 +74,8 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
     pl.seed_everything(config.seed, verbose=False)
     data: CamVidDataModule = build(config, "data")
     data.setup()  # bad data is told before weights are fetched
+    if config.protocol.select == "best" and not data.splits.val:
+        raise UserError("protocol.select=best: this split has no validation frames to choose by: set it to last")
     module: SegmentationModule = build(config, "model")
     module.config = hashed_part(config)
     logger = build(config, "logger", save_dir=run_dir) if config.get("logger") else False
@@ -81,37 +84,58 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
     try:
         if isinstance(logger, Logger):
             logger.log_hyperparams(hashed_part(config))
-        resumed = checkpoints.newest_readable(checkpoints.resume_folder(run_dir))
-        if resumed is not None:
-            log.info("resuming from %s", resumed)
-        ready = time.perf_counter()
-        fit(trainer, module, data, resumed)
-        fitted = time.perf_counter()
-        if config.protocol.select == "best":
-            _load_best(module, run_dir)
-            trainer.validate(module, data, verbose=False)  # the record's val scores are those of the epoch tested
-        trainer.test(module, data, verbose=False)
-        parts = {"test": data.splits.test} | score_probe(config, module, data, trainer)
-        trainer.save_checkpoint(run_dir / "weights.ckpt", weights_only=True)
+        _fit_test_record(config, trainer, module, data, run_dir=run_dir, record_path=record_path, started=started)
         failed = False
     finally:
-        url = logger.finish(failed) if isinstance(logger, RunLogger) else None
+        if isinstance(logger, RunLogger):
+            logger.finish(failed)  # last of all: nothing of the run depends on a server
+    for folder in (checkpoints.resume_folder(run_dir), checkpoints.best_folder(run_dir)):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fit_test_record(
+    config: DictConfig,
+    trainer: pl.Trainer,
+    module: SegmentationModule,
+    data: CamVidDataModule,
+    *,
+    run_dir: Path,
+    record_path: Path,
+    started: float,
+) -> None:
+    resumed = checkpoints.newest_usable(checkpoints.resume_folder(run_dir), module, to_resume=True)
+    if resumed is not None:
+        log.info("resuming from %s", resumed)
+        data.first_epoch = checkpoints.epochs_done(resumed)
+    ready = time.perf_counter()
+    fit(trainer, module, data, resumed)
+    fitted = time.perf_counter()
+    if config.protocol.select == "best":
+        _load_best(module, run_dir)
+        trainer.validate(module, data, verbose=False)  # the record's val scores are those of the epoch tested
+    trainer.test(module, data, verbose=False)
+    parts = {"test": data.splits.test} | score_probe(config, module, data, trainer)
+    checkpoints.save_weights(trainer, run_dir / "weights.ckpt")
     seconds = {
         "setup": ready - started,
         "fit": sum(value for _, value in module.history.get("train/seconds", [])),
         "test": time.perf_counter() - fitted,
     }
     seconds["total"] = sum(seconds.values())
-    hardware = provenance.hardware(trainer.strategy.root_device, trainer.precision)
-    key = key_of_record(config, record_path)
     record = make_record(
-        config, key, module, results=module.results, seconds=seconds, hardware=hardware, data=data, url=url
+        config,
+        key_of_record(config, record_path),
+        module,
+        results=module.results,
+        seconds=seconds,
+        hardware=provenance.hardware(trainer.strategy.root_device, trainer.precision),
+        data=data,
+        url=trainer.logger.url if isinstance(trainer.logger, RunLogger) else None,
     )
     frames = FrameMatrices.of(parts, module.frame_matrices)
-    record = replace(record, frame_matrices=frames.save(file_beside(record_path)))
-    record.save(record_path)
-    for folder in (checkpoints.resume_folder(run_dir), checkpoints.best_folder(run_dir)):
-        shutil.rmtree(folder, ignore_errors=True)
+    with undisturbed():
+        record = replace(record, frame_matrices=frames.save(file_beside(record_path)))
+        record.save(record_path)
     log.info("mIoU %s %% on test after %.0f s: %s", record.value("miou_pct"), seconds["total"], record_path)
     weights = str(run_dir / "weights.ckpt")
     log.info("checkpoint: %s", weights)
@@ -157,8 +181,9 @@ def fit(trainer: pl.Trainer, module: SegmentationModule, data: CamVidDataModule,
 
 
 def _load_best(module: SegmentationModule, run_dir: Path) -> None:
-    best = checkpoints.newest_readable(checkpoints.best_folder(run_dir))
-    assert best is not None, "protocol.select=best needs a validation split"
+    best = checkpoints.newest_usable(checkpoints.best_folder(run_dir), module, to_resume=False)
+    if best is None:
+        raise UserError(f"{run_dir}: the weights of the best epoch are lost: delete this folder and repeat the command")
     module.load_state_dict(torch.load(best, weights_only=True, map_location=module.device)["state_dict"])
 
 
@@ -190,55 +215,3 @@ def score_probe(
             confusion = torch.from_numpy(sum(module.frame_matrices[name].astype(np.int64) for name in names))
             module.results[part] |= {**scores(confusion, module.classes), "confusion": confusion.tolist()}
     return scored
-
-
-def make_record(
-    config: DictConfig,
-    key: RunKey,
-    module: SegmentationModule,
-    *,
-    results: Mapping[str, Mapping[str, Any]],
-    seconds: Mapping[str, float],
-    hardware: dict[str, Any],
-    data: CamVidDataModule | None = None,
-    url: str | None = None,
-) -> RunRecord:
-    """Return the record of a finished run.
-
-    Args:
-        config: of the run.
-        key: what it is called.
-        module: with the net and its history.
-        results: part name to scores, with the part's `confusion` matrix where it has one.
-        seconds: wall time of the run's phases.
-        hardware: that it ran on.
-        data: that it read; None if it read none.
-        url: of the W&B run.
-    """
-    metrics = {part: {key: x for key, x in result.items() if key != "confusion"} for part, result in results.items()}
-    return RunRecord(
-        **asdict(key),
-        metrics=metrics,
-        confusion={part: result["confusion"] for part, result in results.items() if "confusion" in result},
-        classes=list(module.classes),
-        cost=cost(module.net, tuple(config.protocol.size)),
-        history=module.history,
-        config=hashed_part(config),
-        overrides=list(HydraConfig.get().overrides.task),
-        data=_data_facts(data) if data else {},
-        weights=getattr(getattr(module.net, "encoder", None), "weights_source", "none"),
-        code=provenance.code_state(),
-        versions=provenance.versions(),
-        hardware=hardware,
-        seconds={key: round(value, 2) for key, value in seconds.items()},
-        finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        wandb_url=url,
-    )
-
-
-def _data_facts(data: CamVidDataModule) -> dict[str, Any]:
-    return {
-        "data_digest": data.data_digest,
-        "split_digest": data.split_digest,
-        "frames": {part: len(getattr(data.splits, part)) for part in ("train", "val", "test")},
-    }

@@ -75,7 +75,7 @@ class Slots:
         """Run the jobs and return how each ended, in the order of their ends.
 
         Raises:
-            KeyboardInterrupt: after every running job was stopped.
+            BaseException: what a signal raised here, after every running job was stopped.
         """
         waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
         outcomes: list[Outcome] = []

@@ -16,10 +16,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from msaseg import launcher
+from msaseg.checking import check
 from msaseg.config import CONF
-from msaseg.errors import UserError
 from msaseg.mistakes import explain
 from msaseg.slots import die_with_parent
+from msaseg.stopping import stops_in_one_line
 from msaseg.tables.filing import path_of_record
 
 log = logging.getLogger(__name__)
@@ -45,35 +46,18 @@ def run(config: DictConfig) -> None:
         train(config, Path(HydraConfig.get().run.dir), record)  # the same place under every launcher
 
 
-def check(config: DictConfig) -> None:
-    """Refuse what composes but cannot be meant.
-
-    Raises:
-        UserError: a row that the table does not have, a selection on test, several devices for one run, a
-            seed below 0.
-    """
-    rows = config.table.get("rows")
-    if rows is not None and config.row not in rows:
-        raise UserError(f"row={config.row} is not a row of table {config.table.id}: {', '.join(rows)}")
-    if config.protocol.select == "best" and config.protocol.watch != "val":
-        raise UserError("protocol.select=best chooses by the part watched: it needs protocol.watch=val, never test")
-    if config.trainer.devices != 1:
-        raise UserError(f"trainer.devices={config.trainer.devices}: a run takes one device; -m fills the others")
-    if config.seed < 0:
-        raise UserError(f"seed={config.seed}: a seed is 0 or more")
-
-
 def main() -> None:
     """Run the command line.
 
     Raises:
-        SystemExit: with status 2 after a mistake of the user, told in one line on stderr.
+        SystemExit: with status 2 after a mistake of the user, 143 or 130 after SIGTERM or Ctrl-C, told in one line
+            on stderr.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach `explain` instead of Hydra's printer
     die_with_parent()
     launcher.register()
     sys.argv[1:] = launcher.reorder_flags(sys.argv[1:])
-    with one_line():
+    with stops_in_one_line(), one_line():
         run()
 
 

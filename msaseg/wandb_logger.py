@@ -1,7 +1,6 @@
-"""A run's view in W&B. The record is the truth: whatever goes wrong here is said once and costs nothing."""
+"""A run's view in W&B. The record is the truth: whatever goes wrong here is said once and costs seconds."""
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +12,12 @@ from lightning_fabric.loggers.logger import _DummyExperiment as DummyExperiment
 from lightning_fabric.loggers.logger import rank_zero_experiment
 from pytorch_lightning.loggers import WandbLogger
 
+from msaseg.wandb_mode import LATER, PATIENCE, choose_mode
+
 log = logging.getLogger(__name__)
+
+FINISH = 10
+"""Seconds that a server has to take in the rest of a run."""
 
 
 class Sample(NamedTuple):
@@ -33,7 +37,8 @@ class Sample(NamedTuple):
 class RunLogger(WandbLogger):
     """Lightning's W&B logger, offline without an account, that never ends a run.
 
-    After the first failure (no disk, no network, a refused key) it says so in one line and stays silent.
+    Without a network, or with a refused key, it says so in one line and logs offline. After any other failure
+    (no disk) it says so and stays silent.
 
     Args:
         project: W&B project.
@@ -45,9 +50,13 @@ class RunLogger(WandbLogger):
     """
 
     def __init__(self, project: str, group: str, name: str, tags: Sequence[str], id: str, save_dir: str | Path) -> None:
+        import wandb
+
         self.broken = False
         Path(save_dir).mkdir(parents=True, exist_ok=True)
-        mode = wandb_mode()
+        mode, fault = choose_mode()
+        if fault is not None:
+            _left_for_later(fault)
         super().__init__(
             project=project,
             group=group,
@@ -59,6 +68,7 @@ class RunLogger(WandbLogger):
             offline=mode != "online",
             mode=mode,
             job_type="train",
+            settings=wandb.Settings(init_timeout=PATIENCE, finish_timeout=FINISH, finish_timeout_raises=True),
         )
 
     @property
@@ -69,13 +79,20 @@ class RunLogger(WandbLogger):
             try:
                 return super().experiment
             except Exception as error:  # whatever W&B raises, the run goes on
+                if not self._offline:
+                    return self._offline_instead(error)
                 self._give_up(error)
         return DummyExperiment()
 
+    def _offline_instead(self, error: Exception) -> Any:  # noqa: ANN401 - as above
+        _left_for_later(_reason(error))
+        self._offline = True
+        self._wandb_init |= {"mode": "offline", "resume": None}
+        return self.experiment
+
     def _give_up(self, error: Exception) -> None:
         self.broken = True
-        reason = " ".join(str(error).split())
-        log.warning("W&B failed and is left out of this run (%s: %s)", type(error).__name__, reason)
+        log.warning("W&B failed and is left out of this run (%s)", _reason(error))
 
     def _forgiving(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         if self.broken:
@@ -97,15 +114,28 @@ class RunLogger(WandbLogger):
         """Upload what is due at the end of a stage."""
         self._forgiving(super().finalize, status)
 
-    def finish(self, failed: bool) -> str | None:
-        """Close the W&B run with its exit code, so that a sweep is not one run; return its address if online."""
+    @property
+    def url(self) -> str | None:
+        """Address of the run, if it is online."""
         import wandb
 
-        if wandb.run is None or self.broken:
-            return None
-        url = None if wandb.run.offline else wandb.run.url
-        self._forgiving(wandb.finish, exit_code=int(failed))
-        return url
+        return None if wandb.run is None or wandb.run.offline else wandb.run.url
+
+    def finish(self, failed: bool) -> None:
+        """Close the W&B run with its exit code, so that a sweep is not one run; a lost server is not waited for."""
+        import wandb
+
+        if wandb.run is None:
+            return
+        folder = wandb.run.settings.sync_dir
+        try:
+            wandb.finish(exit_code=int(failed))
+        except Exception as error:  # as above
+            if isinstance(error, TimeoutError) and not self.broken:
+                message = "W&B did not take in all of this run in %d s: `wandb sync %s` sends the rest later"
+                log.warning(message, FINISH, folder)
+            elif not self.broken:
+                self._give_up(error)
 
     def log_test(self, result: dict[str, Any], classes: Sequence[str], samples: Sequence[Sample]) -> None:
         """Log a table of IoU a class and the samples with their masks.
@@ -131,11 +161,12 @@ class RunLogger(WandbLogger):
         )
 
 
-def wandb_mode() -> str:
-    """Return what WANDB_MODE says; without it "online" if there is an account to log to, else "offline"."""
-    import wandb
+def _left_for_later(reason: str) -> None:
+    log.warning("W&B is left for later (%s): this run is logged offline; %s", reason, LATER)
 
-    return os.environ.get("WANDB_MODE") or ("online" if wandb.login(prompt=False) else "offline")
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _overlay(sample: Sample, labels: dict[int, str]) -> Any:  # noqa: ANN401 - wandb ships no types

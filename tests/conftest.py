@@ -26,7 +26,7 @@ def record() -> RunRecord:
         seed=3,
         config_hash="abcd1234",
         metrics={"test": {"miou_pct": 50.0, "iou_pct": {"Sky": 60.0, "Building": 40.0}}},
-        confusion={"test": [[3, 1], [1, 2]]},
+        confusion={"test": [[9, 3], [3, 4]]},
         classes=["Sky", "Building"],
         cost={"params": 2_000_000, "macs": 500_000_000, "input_size": [224, 224]},
         history={"train/loss": [[0, 2.0], [10, 1.0]]},

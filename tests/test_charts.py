@@ -8,6 +8,7 @@ from tables_suite import Suite
 
 from msaseg.charts import charts
 from msaseg.charts.chart import OURS, PAPER, Chart, Matrix
+from msaseg.matrix_scores import miou_pct
 from msaseg.tables.cells import MARKS
 from msaseg.tables.spec import load_tables
 
@@ -32,11 +33,12 @@ def classes(suite):
     """Two seeds of FCN-8 under `smoke`, each with scores, a confusion matrix and curves."""
     suite = on(suite, "class_iou")
     for seed, point in enumerate(suite.points("smoke", "fcn8_vgg16")[:2]):
+        matrix = [[30 + seed, 10], [0, 0]]
         suite.add(
             point,
             40.0,
-            metrics={"test": {"miou_pct": 40.0, "iou_pct": {"Sky": 60.0 + 2 * seed, "Building": None}}},
-            confusion={"test": [[30 + seed, 10], [0, 0]]},
+            metrics={"test": {"miou_pct": miou_pct(matrix), "iou_pct": {"Sky": 60.0 + 2 * seed, "Building": None}}},
+            confusion={"test": matrix},
             history={
                 "train/loss": [[1, 2.0 + seed], [2, 1.0]],
                 "val/loss": [[2, 3.0]],

@@ -104,6 +104,32 @@ def test_cache_when_damaged_is_rebuilt(tree, file, harm):
     assert (again.sample(3, full_label=False)[0] == image).all()
 
 
+@pytest.mark.parametrize("file", [*(f"{array}.npy" for array in ARRAYS), "frames.json"])
+def test_cache_when_a_pixel_or_a_digest_has_changed_is_said_to_be_damaged_and_rebuilt(tree, caplog, file):
+    cache = open_cache(tree)
+    name, whole = cache.digest, [cache.sample(3, full_label=full) for full in (False, True)]
+    path = cache.folder / file
+    content = bytearray(path.read_bytes())
+    place = content.index(cache.digest[:8].encode()) if file == "frames.json" else len(content) - 5
+    content[place] ^= 1
+    path.write_bytes(content)
+    again = open_cache(tree)
+    assert again.digest == name
+    for full, (image, label) in zip((False, True), whole, strict=True):
+        assert (again.sample(3, full_label=full)[0] == image).all()
+        assert (again.sample(3, full_label=full)[1] == label).all()
+    said = [record.getMessage() for record in caplog.records if "damaged" in record.getMessage()]
+    assert said == [f"{cache.folder} is damaged ({file} is not what was written): it is made again"]
+
+
+def test_cache_when_opened_again_in_a_process_or_a_worker_is_not_read_through_again(tree, monkeypatch):
+    cache = open_cache(tree)
+    open_cache(tree)
+    monkeypatch.setattr("msaseg.data.cache._digests", lambda folder: {}[folder])
+    open_cache(tree)
+    assert pickle.loads(pickle.dumps(cache)).names == cache.names
+
+
 def test_cache_when_the_build_fails_leaves_nothing_and_a_second_try_works(tree):
     label = tree / "testannot" / "0001TP_000030.png"  # the last file
     whole = label.read_bytes()

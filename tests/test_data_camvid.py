@@ -1,7 +1,9 @@
 """The tree on disk: what is read, and what is refused with which words."""
 
+import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -84,6 +86,20 @@ def break_empty(root):
         path.unlink()
 
 
+def put_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def put_link(path):
+    path.unlink()
+    path.symlink_to(path.parent / "nowhere.png")
+
+
+def put_16_bits(path, *channels):
+    cv2.imwrite(str(path), np.full((*SIZE, *channels), 4000, np.uint16))
+
+
 TRAIN, LABEL = "train/0001TP_000030.png", "trainannot/0001TP_000030.png"
 BAD = {
     "missing folder": (break_folder, "val", "make data"),
@@ -108,6 +124,11 @@ BAD = {
     "truncated frame": (lambda root: cut(root / TRAIN), TRAIN, "replace the file"),
     "truncated label": (lambda root: cut(root / LABEL), LABEL, "replace the file"),
     "empty file": (lambda root: (root / TRAIN).write_bytes(b""), TRAIN, "replace the file"),
+    "pipe as a frame": (lambda root: put_pipe(root / TRAIN), TRAIN, "not a file"),
+    "pipe as a label": (lambda root: put_pipe(root / LABEL), LABEL, "not a file"),
+    "link to nowhere": (lambda root: put_link(root / TRAIN), TRAIN, "points nowhere"),
+    "frame of 16 bits a colour": (lambda root: put_16_bits(root / TRAIN, 3), TRAIN, "convert it to 8-bit RGB"),
+    "grey frame of 16 bits": (lambda root: put_16_bits(root / TRAIN), TRAIN, "convert it to 8-bit RGB"),
     "frame twice": (
         lambda root: (root / TRAIN).with_suffix(".jpg").write_bytes((root / TRAIN).read_bytes()),
         TRAIN,

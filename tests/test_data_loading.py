@@ -101,6 +101,15 @@ def test_epochs_when_read_in_turn_differ_and_a_resumed_one_repeats(tree, workers
     assert same(epochs(make(tree, augment=AUGMENT), (2,)), through[4:])
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_loaders_when_opened_take_no_number_from_the_nets_own(tree, workers):
+    data = make(tree, augment=AUGMENT, num_workers=workers)
+    before = torch.get_rng_state()
+    for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
+        next(iter(loader))
+    assert torch.get_rng_state().equal(before)
+
+
 def test_frame_when_met_in_two_epochs_is_augmented_anew(tree):
     seen = {}
     for batch in epochs(make(tree, augment=Augment(jitter=0.4)), range(3)):
@@ -197,8 +206,10 @@ class Recorder(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-def fit(tree, folder, epochs: int, ckpt=None, **arguments) -> Recorder:
+def fit(tree, folder, epochs: int, ckpt=None, first_epoch=0, **arguments) -> Recorder:
     recorder = Recorder()
+    data = make(tree, augment=AUGMENT, **arguments)
+    data.first_epoch = first_epoch
     trainer = pl.Trainer(
         max_epochs=epochs,
         accelerator="cpu",
@@ -209,17 +220,18 @@ def fit(tree, folder, epochs: int, ckpt=None, **arguments) -> Recorder:
         use_distributed_sampler=False,
         default_root_dir=folder,
     )
-    trainer.fit(recorder, datamodule=make(tree, augment=AUGMENT, **arguments), ckpt_path=ckpt)
+    trainer.fit(recorder, datamodule=data, ckpt_path=ckpt)
     trainer.save_checkpoint(folder / "last.ckpt")
     return recorder
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
 @pytest.mark.filterwarnings("ignore:.*LeafSpec")
-def test_run_when_broken_off_and_resumed_sees_the_batches_of_an_unbroken_one(tree, tmp_path):
+@pytest.mark.parametrize("workers", [0, 2])
+def test_run_when_broken_off_and_resumed_sees_the_batches_of_an_unbroken_one(tree, tmp_path, workers):
     unbroken = fit(tree, tmp_path / "a", 3)
     fit(tree, tmp_path / "b", 1)
-    resumed = fit(tree, tmp_path / "c", 3, ckpt=tmp_path / "b" / "last.ckpt")
+    resumed = fit(tree, tmp_path / "c", 3, tmp_path / "b" / "last.ckpt", first_epoch=1, num_workers=workers)
     assert {epoch for epoch, *_ in unbroken.seen} == {0, 1, 2}
     assert resumed.seen == unbroken.seen[2:]
     assert unbroken.seen[:2] != [(0, *rest) for _, *rest in unbroken.seen[2:4]]

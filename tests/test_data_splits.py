@@ -5,8 +5,8 @@ import random
 import numpy as np
 import pytest
 
-from msaseg.data.camvid import seconds
 from msaseg.data.manifest import read_manifest
+from msaseg.data.sequence import seconds
 from msaseg.data.splits import OfficialSplit, RandomSplit, Splits, TrainvalSplit
 from msaseg.errors import UserError
 

@@ -8,6 +8,7 @@ from msaseg import frame_matrices
 from msaseg.data.camvid import IGNORE
 from msaseg.errors import UserError
 from msaseg.frame_matrices import FrameMatrices, file_beside
+from msaseg.matrix_scores import miou_pct
 from msaseg.metrics import confusion_matrix
 from msaseg.metrics import frame_matrices as matrices_of
 from msaseg.tables.__main__ import broken_frames
@@ -22,7 +23,8 @@ def filed(tmp_path, record):
     frames = FrameMatrices.of({"test": NAMES[:2], "near": NAMES[1:]}, dict(zip(NAMES, counts, strict=True)))
     path = record.key.path(tmp_path)
     confusion = {"test": counts[:2].sum(0).tolist(), "near": counts[1:].sum(0).tolist(), "val": [[0, 0], [0, 0]]}
-    record = replace(record, confusion=confusion, frame_matrices=frames.save(file_beside(path)))
+    metrics = {part: {"miou_pct": miou_pct(matrix)} for part, matrix in confusion.items()}
+    record = replace(record, metrics=metrics, confusion=confusion, frame_matrices=frames.save(file_beside(path)))
     record.save(path)
     return path, record
 

@@ -11,12 +11,12 @@ from msaseg.config import ROOT
 PACKAGE = ROOT / "msaseg"
 FLOORS = {
     "errors": 0, "nets": 0, "losses": 0, "ohem": 0,
-    "config": 1, "data": 1, "metrics": 1, "records": 1,
-    "frame_matrices": 1, "profile": 1, "provenance": 1, "checkpoints": 1, "gpus": 1,
-    "mistakes": 1, "wandb_logger": 1, "keywords": 1, "speeds": 1, "statistics": 1,
+    "config": 1, "data": 1, "metrics": 1, "records": 1, "profile": 1, "provenance": 1, "checkpoints": 1, "gpus": 1,
+    "mistakes": 1, "wandb_logger": 1, "wandb_mode": 1, "keywords": 1, "speeds": 1, "frame_matrices": 1,
+    "stopping": 1, "intact": 1, "matrix_scores": 1, "checking": 1, "statistics": 1,
     "module": 2, "callbacks": 2, "slots": 2, "sweep_progress": 2, "launcher": 2, "tables": 2,
     "charts": 2, "restoring": 2,
-    "running": 3, "computing": 3, "train": 3, "overhead": 3, "figures": 3, "report": 3, "dashboard": 3,
+    "running": 3, "recording": 3, "computing": 3, "train": 3, "overhead": 3, "figures": 3, "report": 3, "dashboard": 3,
     "evaluate": 3, "predict": 3, "export": 3, "benchmark": 3, "__main__": 3,
 }  # fmt: skip
 

@@ -5,6 +5,7 @@ import pytorch_lightning as pl
 import torch
 
 from msaseg.callbacks import LossWatch
+from msaseg.checkpoints import resume_points
 from msaseg.config import compose_run
 from msaseg.data.camvid import CLASSES
 from msaseg.errors import UserError
@@ -25,14 +26,14 @@ def run_parts(*overrides):
     return build(config, "data"), build(config, "model")
 
 
-def trainer(epochs, folder, **arguments):
+def trainer(epochs, folder, checkpoints=False, **arguments):
     return pl.Trainer(
         max_epochs=epochs,
         accelerator="cpu",
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        enable_checkpointing=False,
+        enable_checkpointing=checkpoints,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         default_root_dir=str(folder),
@@ -106,6 +107,16 @@ def test_loss_not_finite_stops_and_names_step_and_frames(tmp_path):
     with pytest.raises(UserError, match=r"nan at step 2 on the frames .*train/") as raised:
         runner.fit(module, data)
     assert "\n" not in str(raised.value)
+
+
+def test_weights_not_finite_after_the_only_step_stop_before_any_checkpoint(tmp_path):
+    data, module = run_parts("model.lr=1e30", "data.batch_size=8")
+    points = resume_points(tmp_path)
+    runner = trainer(1, tmp_path, callbacks=[LossWatch(), points], checkpoints=True)
+    module.optimizer = lambda groups: torch.optim.SGD([{**group, "lr": float("nan")} for group in groups])
+    with pytest.raises(UserError, match="no numbers any more after step 1; lower the rate"):
+        runner.fit(module, data)
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 def test_pretrained_parameters_get_their_own_rate():

@@ -3,8 +3,12 @@ import re
 from dataclasses import replace
 
 import pytest
+import torch
 
+from msaseg.data.camvid import CLASSES
 from msaseg.errors import UserError
+from msaseg.matrix_scores import miou_pct
+from msaseg.metrics import scores
 from msaseg.records import RunKey, RunRecord
 
 
@@ -79,6 +83,45 @@ def test_record_damaged_is_named_with_its_mend(tmp_path, record, damage):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"metrics": {"test": {"miou_pct": 50.2}}}, "miou_pct of test is 50.2, but its matrix gives 50.0"),
+        ({"metrics": {"test": {"miou_pct": None}}}, "miou_pct of test is None"),
+        ({"metrics": {"test": {"miou_pct": float("nan")}}}, "miou_pct of test is nan"),
+        ({"confusion": {"test": [[0, 0], [0, 0]]}}, "its matrix gives None"),
+        ({"confusion": {"test": [[9, 3], [3, 5]]}}, "its matrix gives 52.7273"),
+        ({"confusion": {"val": [[9, 3], [3, 4]]}}, "matrix of val"),
+        ({"confusion": {"test": [[9, 3], [3]]}}, "matrix of test"),
+        ({"confusion": {"test": 3}}, "matrix of test"),
+    ],
+)
+def test_record_whose_score_is_not_its_matrixs_is_named_with_its_mend(tmp_path, record, changes, reason):
+    path = tmp_path / "seed0.json"
+    replace(record, **changes).save(path)
+    with pytest.raises(UserError, match="git checkout") as raised:
+        RunRecord.load(path)
+    assert str(path) in str(raised.value)
+    assert reason in str(raised.value)
+
+
+def test_record_computed_or_of_an_empty_part_has_nothing_to_hold(tmp_path, record):
+    path = tmp_path / "seed0.json"
+    for changes in (
+        {"metrics": {"computed": {"size": "3"}}, "confusion": {}},
+        {"metrics": {"test": {"miou_pct": None}}, "confusion": {"test": [[0, 0], [0, 0]]}},
+    ):
+        replace(record, **changes).save(path)
+        assert RunRecord.load(path).metrics == changes["metrics"]
+
+
+def test_miou_of_a_matrix_in_plain_python_is_that_of_the_scores():
+    torch.manual_seed(0)
+    matrix = torch.randint(0, 10**6, (12, 12))
+    matrix[3], matrix[:, 3] = 0, 0
+    assert miou_pct(matrix.tolist()) == pytest.approx(scores(matrix, CLASSES)["miou_pct"], abs=1e-4)
+
+
 def test_record_cut_off_while_written_leaves_the_old_one(tmp_path, record, monkeypatch):
     path = tmp_path / "seed0.json"
     record.save(path)
@@ -86,4 +129,4 @@ def test_record_cut_off_while_written_leaves_the_old_one(tmp_path, record, monke
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         record.save(path)
-    assert path.read_bytes() == before
+    assert [(p, p.read_bytes()) for p in path.parent.iterdir()] == [(path, before)]

@@ -113,8 +113,10 @@ def test_file_when_it_is_missing_or_no_checkpoint_is_refused_in_one_line(tmp_pat
     assert "no such file" in refused(tmp_path)
     for content in (b"", b"hello", b"\x89PNG\r\n\x1a\n" + bytes(100), bytes(1000)):
         path.write_bytes(content)
-        assert "cut off or not a checkpoint" in refused(path)
-    for foreign in ({"state_dict": {}}, [1, 2], {"msaseg": {"config": {}}, "state_dict": {}}, {"msaseg": 1}):
+        assert "cut off, changed or not a checkpoint" in refused(path)
+    torch.save([1, 2], path)
+    assert "not a checkpoint (it holds a list)" in refused(path)
+    for foreign in ({"state_dict": {}}, {"msaseg": {"config": {}}, "state_dict": {}}, {"msaseg": 1}):
         torch.save(foreign, path)
         assert "not a checkpoint of msaseg" in refused(path)
 

@@ -96,7 +96,7 @@ def test_record_of_a_dirty_tree_is_marked(suite):
 
 
 def test_score_that_is_no_number_is_told_from_a_run_that_is_missing(suite):
-    suite.add(suite.points("laptop", "pool0")[0], float("nan"))
+    suite.add(suite.points("laptop", "pool0")[0], float("nan"), confusion={})
     suite.add(suite.points("laptop", "pool1")[0], 1.0, metrics={"test": {"miou_pct": None}})
     content, _ = rendered(suite)
     assert content.markdown.count("| missing |  |") == 4

@@ -155,6 +155,19 @@ def test_run_broken_off_goes_on_and_ends_the_same(cli, tmp_path, monkeypatch):
         (["experiment=pooling_sweep"], ["+experiment=..."]),
         (["protocol.select=best"], ["protocol.select=best", "protocol.watch=val"]),
         (["seed=-1"], ["seed=-1", "0 or more"]),
+        (["seed=1e3"], ["seed=1000.0", "whole number"]),
+        (["seed=4294967296"], ["seed=4294967296", "below 4294967296"]),
+        (["seed=null"], ["seed=None", "whole number"]),
+        (["protocol.epochs=-1"], ["protocol.epochs=-1", "1 or more"]),
+        (["protocol.epochs=1.5"], ["protocol.epochs=1.5", "whole"]),
+        (["protocol.size=[64]"], ["protocol.size=[64]", "[height, width]"]),
+        (["protocol.size=[64,a]"], ["protocol.size=[64, 'a']", "whole pixels"]),
+        (["protocol.lr.scratch=nan"], ["protocol.lr.scratch=nan", "finite"]),
+        (["model.lr=inf"], ["model.lr=inf", "finite"]),
+        (["logger=null"], ["logger=null", "csv, none, wandb"]),
+        (["model=null"], ["model=null", "choose from", "msanet"]),
+        (["protocol=null"], ["protocol=null", "paper"]),
+        (["trainer=null"], ["trainer=null", "auto"]),
         (["trainer.devices=2"], ["trainer.devices=2", "-m"]),
         (["protocol=smoke", "model.net.num_poolings=-1"], ["model.net", "num_poolings", "-1", "5"]),
         (["protocol=smoke", "model.net.num_poolings=9"], ["model.net", "num_poolings", "9", "5"]),
@@ -166,7 +179,7 @@ def test_run_broken_off_goes_on_and_ends_the_same(cli, tmp_path, monkeypatch):
     ],
 )  # fmt: skip
 def test_mistake_gets_one_line_with_the_mend_and_writes_no_record(cli, tmp_path, capsys, arguments, phrases):
-    assert cli(*arguments, "logger=csv") == 2
+    assert cli("logger=csv", *arguments) == 2
     error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(error) == 1
     for phrase in phrases:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from command_line import TINY, records
 
-from msaseg.wandb_logger import RunLogger, Sample, wandb_mode
+from msaseg.wandb_logger import RunLogger, Sample
+from msaseg.wandb_mode import Mode
 
 pytestmark = pytest.mark.filterwarnings("default")  # wandb's own threads and sockets
 
@@ -86,19 +87,27 @@ def test_logger_failing_later_is_said_once_and_silent_after(tmp_path, monkeypatc
     logger.log_test({}, ["Sky"], [sample])
     logger.log_metrics({"a": 1.0}, step=1)
     logger.log_hyperparams({"a": 1})
-    assert logger.finish(failed=False) is None
+    logger.finish(failed=False)
+    assert logger.url is None
     assert caplog.text.count("left out of this run") == 1
 
 
-@pytest.mark.parametrize(
-    ("variable", "account", "mode"),
-    [("disabled", True, "disabled"), (None, True, "online"), (None, False, "offline")],
-)
-def test_mode_is_what_the_variable_or_the_account_says(monkeypatch, variable, account, mode):
+def test_run_that_wandb_does_not_start_online_is_logged_offline(tmp_path, monkeypatch, caplog):
     import wandb
 
-    monkeypatch.setattr(wandb, "login", lambda **_: account)
+    monkeypatch.setattr("msaseg.wandb_logger.choose_mode", lambda: Mode("online"))
     monkeypatch.delenv("WANDB_MODE", raising=False)
-    if variable:
-        monkeypatch.setenv("WANDB_MODE", variable)
-    assert wandb_mode() == mode
+    healthy = wandb.init
+
+    def init(**arguments):
+        if arguments["mode"] == "online":
+            raise OSError("no route to host")
+        return healthy(**arguments)
+
+    monkeypatch.setattr(wandb, "init", init)
+    logger = RunLogger("p", "g", "n", ["t"], "i", tmp_path)
+    logger.log_metrics({"a": 1.0}, step=1)
+    logger.log_metrics({"a": 2.0}, step=2)
+    logger.finish(failed=False)
+    assert caplog.text.count("W&B is left for later (OSError: no route to host)") == 1
+    assert len(list(tmp_path.rglob("wandb/offline-run-*/*.wandb"))) == 1

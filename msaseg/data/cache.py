@@ -18,8 +18,10 @@ from msaseg.data.manifest import Row, digest
 from msaseg.data.staging import build_once
 from msaseg.errors import UserError
 
-FORMAT = 1  # raise it when the files below change their meaning: older caches are then left alone
+FORMAT = 2  # raise it when the files below change their meaning: older caches are then left alone
 ARRAYS = ("images", "labels", "full_labels")
+
+_verified: set[tuple[str, tuple[int, ...]]] = set()  # once a process is enough, and each worker need not
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +30,8 @@ class Cache:
     """The decoded frames of one data set at one size.
 
     A folder of `images.npy` (n, h, w, 3), `labels.npy` (n, h, w), `full_labels.npy` (n, H, W), all uint8,
-    and `frames.json` with the n manifest rows. A pickled cache is its path: workers map the same pages.
+    and `frames.json` with the n manifest rows and the digests of all four. A pickled cache is its path: workers map
+    the same pages.
 
     Args:
         folder: where `open_cache` made it.
@@ -39,14 +42,32 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        rows = [Row(*row) for row in json.loads((folder / "frames.json").read_text())["rows"]]
+        content = json.loads((folder / "frames.json").read_text())
+        rows = [Row(*row) for row in content["rows"]]
         self.names = tuple(f"{row.split}/{row.name}" for row in rows)
         self.digest = digest(rows)
+        self.written: dict[str, str] = content["digests"]
+        if self.written["rows"] != self.digest:
+            raise ValueError("frames.json is not what was written")
         self.images, self.labels, self.full_labels = (
             np.load(folder / f"{array}.npy", mmap_mode="r") for array in ARRAYS
         )
         if any(len(array) != len(rows) for array in (self.images, self.labels, self.full_labels)):
-            raise ValueError(f"{folder}: arrays and frames.json differ in length")
+            raise ValueError("arrays and frames.json differ in length")
+
+    def verify(self) -> None:
+        """Read every byte, once a process: a record quotes `digest`, so it must be true of what is trained on.
+
+        Raises:
+            ValueError: an array is not what was written.
+        """
+        stamp = tuple((self.folder / f"{array}.npy").stat().st_mtime_ns for array in ARRAYS)
+        if (str(self.folder), stamp) in _verified:
+            return
+        for array, found in _digests(self.folder).items():
+            if found != self.written[array]:
+                raise ValueError(f"{array}.npy is not what was written")
+        _verified.add((str(self.folder), stamp))
 
     def __reduce__(self) -> tuple[type["Cache"], tuple[Path]]:
         return Cache, (self.folder,)
@@ -88,10 +109,23 @@ def open_cache(frames: Sequence[Frame], size: Size, values: int, cache_dir: Path
 
 def _is_whole(folder: Path) -> bool:
     try:
-        Cache(folder)
-    except (OSError, ValueError, EOFError, KeyError, TypeError):
+        Cache(folder).verify()
+    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError) as error:
+        if folder.exists():
+            log.warning("%s is damaged (%s): it is made again", folder, " ".join(str(error).split()))
         return False
     return True
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Return the digest of each array's file; hashing lets other threads work."""
+
+    def one(array: str) -> str:
+        with (folder / f"{array}.npy").open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(ARRAYS, pool.map(one, ARRAYS), strict=True))
 
 
 def _build(folder: Path, frames: Sequence[Frame], size: Size, values: int) -> None:
@@ -99,6 +133,7 @@ def _build(folder: Path, frames: Sequence[Frame], size: Size, values: int) -> No
     rows = []
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor())
+        stack.callback(pool.shutdown, cancel_futures=True)  # after an error or a signal the rest is not decoded
         decoded = pool.map(partial(decode, size=size, values=values), frames)
         files: list[BinaryIO] = []
         full_size: tuple[int, ...] = ()
@@ -115,7 +150,8 @@ def _build(folder: Path, frames: Sequence[Frame], size: Size, values: int) -> No
             for file, array in zip(files, arrays[:3], strict=True):
                 file.write(array.tobytes())
             rows.append(arrays.row)
-    (folder / "frames.json").write_text(json.dumps({"rows": rows}))
+    digests = {"rows": digest(rows), **_digests(folder)}
+    (folder / "frames.json").write_text(json.dumps({"rows": rows, "digests": digests}))
 
 
 def _write_headers(files: Sequence[BinaryIO], first: Decoded, n: int) -> None:

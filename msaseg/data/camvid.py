@@ -110,6 +110,8 @@ def _by_name(root: Path, folder: str, suffixes: set[str]) -> dict[str, Path]:
     for path in sorted(where.iterdir()):
         if path.suffix.lower() not in suffixes or path.name.startswith("."):
             continue
+        if not path.is_file():  # to open a pipe would wait for ever
+            raise UserError(f"{path}: not a file, or a link that points nowhere: put the frame there or remove it")
         if path.stem in found:
             raise UserError(f"{path}: {found[path.stem].name} is the same frame: remove one of them")
         found[path.stem] = path

@@ -1,5 +1,7 @@
 """The loaders of one protocol."""
 
+import signal
+
 import cv2
 import pytorch_lightning as pl
 import torch
@@ -17,8 +19,9 @@ class CamVidDataModule(pl.LightningDataModule):
     """Frames from a source, divided by a split, in batches.
 
     The order of frames and their augmentation are functions of (seed, epoch, frame): they depend neither on
-    the number of workers nor on whether a run was broken off and resumed. A last training batch of a single
-    frame is left out of the epoch, since batch normalisation may find one value a channel in it.
+    the number of workers nor on whether a run was broken off and resumed: set `first_epoch` before a resumed fit.
+    A last training batch of a single frame is left out of the epoch, since batch normalisation may find one value
+    a channel in it.
 
     Args:
         source: the frames.
@@ -38,6 +41,8 @@ class CamVidDataModule(pl.LightningDataModule):
 
     store: Store
     splits: Splits
+    first_epoch = 0
+    """Epoch, from 0, at which a fit begins: Lightning opens the training loader before it says which."""
 
     def __init__(
         self,
@@ -98,7 +103,7 @@ class CamVidDataModule(pl.LightningDataModule):
         dataset = FrameDataset(
             self.store, self.splits.train, self.num_classes, False, pipeline=pipeline, seed=self.seed
         )
-        sampler = EpochSampler(len(dataset), self.seed)
+        sampler = EpochSampler(len(dataset), self.seed, self.first_epoch)
         single = len(sampler) > self.batch_size and len(sampler) % self.batch_size == 1
         return self._loader(dataset, sampler, self.batch_size, drop_last=single)
 
@@ -126,12 +131,14 @@ class CamVidDataModule(pl.LightningDataModule):
             drop_last=drop_last,
             num_workers=self.num_workers,
             collate_fn=collate,
-            worker_init_fn=_one_thread,
+            worker_init_fn=_start_worker,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator().manual_seed(self.seed),  # to start workers takes no number from the nets' own
         )
 
 
-def _one_thread(_: int) -> None:
-    """OpenCV's own threads would compete with the other workers."""
+def _start_worker(_: int) -> None:
+    """OpenCV's own threads would compete with the other workers; Ctrl-C is for the process that reads from them."""
     cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -42,6 +42,8 @@ def _open(path: Path, mode: str | None) -> Pixels:
                     f"{path}: a label must hold class indices (8-bit grey or palette), not mode {image.mode}:"
                     " convert its colours to indices"
                 )
+            if image.mode[0] in "IF" or ";16" in str(image.tile):  # Pillow cuts them to 8 bits without a word
+                raise UserError(f"{path}: more than 8 bits a colour (mode {image.mode}): convert it to 8-bit RGB")
             return np.asarray(image if mode is None else image.convert(mode), dtype=np.uint8)
     except UserError:
         raise

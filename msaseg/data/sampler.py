@@ -24,14 +24,15 @@ class EpochSampler(Sampler[Key]):
     Args:
         n: number of frames.
         seed: draws the orders.
+        epoch: of the first order. Workers read ahead before anyone calls `set_epoch`.
     """
 
-    def __init__(self, n: int, seed: int) -> None:
-        self.n, self.seed, self.epoch = n, seed, 0
+    def __init__(self, n: int, seed: int, epoch: int = 0) -> None:
+        self.n, self.seed, self.epoch = n, seed, epoch
         self.rank, self.world = _rank_and_world()
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order; Lightning calls this before each epoch, a resumed one included."""
+        """Choose the order; Lightning calls this before each epoch, but after it has opened the loader of the first."""
         self.epoch = epoch
 
     def __len__(self) -> int:

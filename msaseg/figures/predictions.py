@@ -8,7 +8,6 @@ from omegaconf import DictConfig
 
 from msaseg import running
 from msaseg.charts.part import origin
-from msaseg.checkpoints import UNREADABLE
 from msaseg.config import compose_run
 from msaseg.data.camvid import CLASSES
 from msaseg.data.datamodule import CamVidDataModule
@@ -18,6 +17,7 @@ from msaseg.errors import UserError
 from msaseg.figures import frames
 from msaseg.figures.panels import Panel, coloured, sheet
 from msaseg.figures.planned import Drawing, Skipped
+from msaseg.intact import DamagedError, read_intact
 from msaseg.module import SegmentationModule
 from msaseg.tables.cells import group
 from msaseg.tables.plan import Plan, Point
@@ -87,11 +87,11 @@ def predict(config: DictConfig, weights: Path) -> tuple[list[str], list[Pixels],
     data: CamVidDataModule = running.build(config, "data")
     module: SegmentationModule = running.build(config, "model")
     try:
-        module.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True)["state_dict"])
+        module.load_state_dict(read_intact(weights)["state_dict"])
         data.setup()
     except UserError as error:
         raise Skipped(str(error)) from error
-    except UNREADABLE as error:
+    except (DamagedError, RuntimeError, KeyError, TypeError) as error:
         mend = "delete it and make the run again with rerun=true"
         raise Skipped(f"{weights}: not the weights of this run ({type(error).__name__}): {mend}") from error
     names = evenly(data.splits.test)

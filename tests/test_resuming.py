@@ -1,0 +1,80 @@
+"""A run broken off in any epoch and resumed: it ends as if nothing had happened."""
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from command_line import TINY, records
+
+from msaseg.module import SegmentationModule
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+]
+ENET = [*TINY, "model=enet", "data.batch_size=4"]  # it has dropout: the random numbers count
+
+
+def weights(folder):
+    (path,) = folder.rglob("weights.ckpt")
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def break_off(patch, epoch):
+    """Lose the power in the second step of an epoch."""
+    step = SegmentationModule.training_step
+
+    def cut(module, batch, batch_idx):
+        if module.current_epoch == epoch and batch_idx == 1:
+            raise OSError("power cut")
+        return step(module, batch, batch_idx)
+
+    patch.setattr(SegmentationModule, "training_step", cut)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+def test_run_broken_off_in_each_epoch_ends_with_the_weights_of_an_unbroken_one(cli, tmp_path, monkeypatch, workers):
+    words = [*ENET, "protocol.epochs=3"]
+    assert cli(*words) == 0
+    whole, (record,) = weights(tmp_path), records(tmp_path)
+    for path in [*tmp_path.rglob("*.json"), *tmp_path.rglob("weights.ckpt")]:
+        path.unlink()
+    words.append(f"data.num_workers={workers}")
+    for epoch in range(3):
+        with monkeypatch.context() as patch:
+            break_off(patch, epoch)
+            with pytest.raises(OSError, match="power cut"):
+                cli(*words)
+        assert records(tmp_path) == []
+    assert cli(*words) == 0
+    (resumed,) = records(tmp_path)
+    assert all(tensor.equal(whole[name]) for name, tensor in weights(tmp_path).items())
+    assert resumed.confusion == record.confusion
+    assert resumed.history["train/step_loss"] == record.history["train/step_loss"]
+
+
+def lose_power_after_fit(patch):
+    patch.setattr(pl.Trainer, "test", lambda *_, **__: (_ for _ in ()).throw(OSError("power cut")))
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_run_broken_off_after_its_last_epoch_has_the_scores_of_an_unbroken_one(cli, tmp_path, monkeypatch, old):
+    assert cli(*TINY) == 0
+    (whole,) = records(tmp_path)
+    for path in tmp_path.rglob("*.json"):
+        path.unlink()
+    with monkeypatch.context() as patch:
+        lose_power_after_fit(patch)
+        with pytest.raises(OSError, match="power cut"):
+            cli(*TINY)
+    if old:  # a checkpoint of before results were kept in it
+        for path in tmp_path.rglob("checkpoints/*.ckpt"):
+            content = torch.load(path, weights_only=True)
+            del content["msaseg"]["results"]
+            torch.save(content, path)
+    assert cli(*TINY) == 0
+    (resumed,) = records(tmp_path)
+    assert set(whole.metrics) == {"train", "val", "test"}
+    parts = {"test"} if old else {"train", "val", "test"}
+    assert resumed.metrics == {part: whole.metrics[part] for part in parts}
+    assert resumed.confusion == {part: whole.confusion[part] for part in parts}
