@@ -83,7 +83,7 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
     failed = True
     try:
         if isinstance(logger, Logger):
-            logger.log_hyperparams(hashed_part(config))
+            logger.log_hyperparams(hashed_part(config) | {"row": str(config.row)})
         _fit_test_record(config, trainer, module, data, run_dir=run_dir, record_path=record_path, started=started)
         failed = False
     finally:

@@ -139,7 +139,8 @@ def test_filter_adds_the_runs_that_another_table_asked_for_first(plan):
 
 @pytest.mark.parametrize("table", load_tables())
 def test_runs_are_grouped_by_keys_that_their_configuration_has(table):
-    config = hashed_part(compose_run([f"+experiment={table}"]))  # what W&B is given
+    run = compose_run([f"+experiment={table}"])
+    config = hashed_part(run) | {"row": run.row}  # what W&B is given
     assert swept_keys(table)
     for key in swept_keys(table):
         value = config
@@ -228,9 +229,9 @@ def test_refused_page_is_one_line_after_those_that_were_saved(plan, server, caps
     server.refuse = 2
     assert command.main([]) == 2
     out, err = capsys.readouterr()
-    assert [line.partition(": ")[0] for line in out.splitlines()] == ["report", "workspace backbone_replication_sweep"]
+    assert [line.partition(": ")[0] for line in out.splitlines()] == ["report", "workspace attention_sweep"]
     assert err.splitlines()[-1] == (
-        "error: W&B did not take the workspace branch_fusion_sweep: ConnectionError: permission denied; "
+        "error: W&B did not take the workspace backbone_replication_sweep: ConnectionError: permission denied; "
         "look at --entity and --project"
     )
 

@@ -53,6 +53,7 @@ def test_what_cannot_be_drawn_is_said_with_the_mend_and_is_no_failure(suite, cap
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines] == [
         "skipped frame",
+        "skipped predictions-laptop-fcn8_tutorial",
         "skipped predictions-laptop-fcn8_vgg16",
         "skipped predictions-laptop-msanet",
         "skipped class_iou-laptop",
