@@ -16,7 +16,7 @@ import torch
 from filelock import FileLock
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import LearningRateMonitor, RichProgressBar
+from pytorch_lightning.callbacks import EMAWeightAveraging, LearningRateMonitor, RichProgressBar
 from pytorch_lightning.loggers import Logger
 
 from msaseg import checkpoints, provenance
@@ -154,6 +154,8 @@ def make_trainer(config: DictConfig, run_dir: Path, logger: Logger | bool) -> pl
     callbacks: list[pl.Callback] = [LastLook(), LossWatch(), PredictionPanel(), checkpoints.resume_points(run_dir)]
     if config.protocol.select == "best":
         callbacks.append(checkpoints.best_weights(run_dir))
+    if config.protocol.get("average") is not None:
+        callbacks.append(EMAWeightAveraging(decay=config.protocol.average))
     if logger:
         callbacks.append(LearningRateMonitor("step"))
     callbacks.append(RichProgressBar(leave=True) if sys.stdout.isatty() else EpochLine())

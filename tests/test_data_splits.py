@@ -7,7 +7,7 @@ import pytest
 
 from msaseg.data.manifest import read_manifest
 from msaseg.data.sequence import seconds
-from msaseg.data.splits import OfficialSplit, RandomSplit, Splits, TrainvalSplit
+from msaseg.data.splits import ChoiceSplit, OfficialSplit, RandomSplit, Splits, TrainvalSplit
 from msaseg.errors import UserError
 
 FRAMES = tuple(f"{row.split}/{row.name}" for row in read_manifest())
@@ -103,3 +103,9 @@ def test_random_split_when_told_how_many_train_has_so_many_and_tests_the_rest():
 def test_random_split_when_told_to_train_too_few_or_too_many_names_the_key(train):
     with pytest.raises(UserError, match=rf"split\.train={train}: "):
         RandomSplit(train=train)
+
+
+def test_split_to_choose_a_recipe_touches_no_official_test_frame():
+    made = ChoiceSplit()(FRAMES)
+    assert (len(made.train), len(made.val), len(made.test)) == (367, 0, 101)
+    assert all(name.startswith("val/") for name in made.test)

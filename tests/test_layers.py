@@ -10,7 +10,7 @@ from msaseg.config import ROOT
 
 PACKAGE = ROOT / "msaseg"
 FLOORS = {
-    "errors": 0, "nets": 0, "losses": 0, "ohem": 0,
+    "errors": 0, "nets": 0, "losses": 0, "ohem": 0, "schedules": 0,
     "config": 1, "data": 1, "metrics": 1, "records": 1, "profile": 1, "provenance": 1, "checkpoints": 1, "gpus": 1,
     "mistakes": 1, "wandb_logger": 1, "wandb_mode": 1, "keywords": 1, "speeds": 1, "frame_matrices": 1,
     "stopping": 1, "intact": 1, "matrix_scores": 1, "checking": 1, "statistics": 1,

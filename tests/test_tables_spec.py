@@ -4,7 +4,7 @@ import pytest
 
 from msaseg.errors import UserError
 from msaseg.tables.plan import Plan
-from msaseg.tables.spec import load_tables, read_table
+from msaseg.tables.spec import load_tables, made_under, read_table
 
 GOOD = """
     table:
@@ -67,3 +67,12 @@ def test_rows_of_every_experiment_are_those_that_its_sweep_reaches_once_a_seed(n
         (row, seed) for row in table.rows for seed in sorted(seeds)
     ]
     assert len({point.config_hash for point in points}) == len(table.rows)
+
+
+def test_table_that_names_protocols_is_made_under_these_alone_and_they_make_no_other():
+    tables = load_tables().values()
+    assert {table.id for table in made_under("native", tables)} == {"native_models", "recipe_sweep"}
+    assert {table.id for table in made_under("paper", tables)} == {t.id for t in tables} - {
+        "native_models",
+        "recipe_sweep",
+    }

@@ -238,3 +238,25 @@ def test_sweep_killed_in_the_middle_and_repeated_finishes_with_nothing_lost(tmp_
     assert third.returncode == 0
     assert time.monotonic() - started < 20
     assert Path(tmp_path / "sweeps").exists()
+
+
+def test_averaged_weights_are_tested_and_a_broken_off_run_goes_on_with_them(cli, tmp_path, monkeypatch):
+    average = ["protocol.average=0.9", "protocol.epochs=3"]
+    tiny = [word for word in TINY if not word.startswith("protocol.epochs")]
+    assert cli(*tiny, "protocol.epochs=3") == 0
+    assert cli(*tiny, *average, f"paths.outputs={tmp_path / 'whole'}") == 0
+    start_epoch = SegmentationModule.on_train_epoch_start
+
+    def stop(module):
+        if module.current_epoch == 2:
+            raise RuntimeError("broken off")
+        start_epoch(module)
+
+    monkeypatch.setattr(SegmentationModule, "on_train_epoch_start", stop)
+    with pytest.raises(RuntimeError, match="broken off"):
+        cli(*tiny, *average, f"paths.outputs={tmp_path / 'resumed'}")
+    monkeypatch.setattr(SegmentationModule, "on_train_epoch_start", start_epoch)
+    assert cli(*tiny, *average, f"paths.outputs={tmp_path / 'resumed'}") == 0
+    (whole,), (resumed,) = records(tmp_path / "whole"), records(tmp_path / "resumed")
+    assert resumed.confusion == whole.confusion
+    assert records(tmp_path)[0].confusion != whole.confusion

@@ -9,7 +9,7 @@ from pathlib import Path
 from msaseg import frame_matrices, records
 from msaseg.errors import UserError
 from msaseg.mistakes import suggestion
-from msaseg.records import RunRecord, results_root, write_whole
+from msaseg.records import RunRecord, results_root
 from msaseg.speeds import speeds_root
 from msaseg.tables.measurements import page
 from msaseg.tables.plan import Plan
@@ -17,10 +17,10 @@ from msaseg.tables.protocols import machine_paths, protocol_names
 from msaseg.tables.readme import readme_today, update_readme
 from msaseg.tables.render import contents, published, render_all, write
 from msaseg.tables.reproduce import reproduce
-from msaseg.tables.spec import Table, load_tables
+from msaseg.tables.spec import Table, load_tables, made_under
 from msaseg.tables.verdicts import FILE as VERDICTS
 from msaseg.tables.verdicts import page as verdicts_page
-from msaseg.tables.verdicts import summary, told, verdicts
+from msaseg.tables.verdicts import summary, told, verdicts, write_verdicts
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,6 +44,8 @@ def _run(args: argparse.Namespace) -> int:
     if getattr(args, "table", None) is not None:
         _known("table", args.table, list(tables))
         chosen = [tables[args.table]]
+    elif args.command in ("missing", "reproduce"):
+        chosen = made_under(args.protocol, chosen)
     plan = Plan(machine_paths().outputs)
     match args.command:
         case "list":
@@ -64,7 +66,7 @@ def list_tables(tables: Sequence[Table], plan: Plan) -> int:
     """Print each table with its rows and, a protocol, the runs recorded of those that its sweep asks for."""
     for table in tables:
         print(f"{table.id}: {table.title} ({len(table.rows)} rows)")
-        for protocol in protocol_names():
+        for protocol in [name for name in protocol_names() if table in made_under(name, load_tables().values())]:
             asked, done = len(table.rows) * len(plan.seeds(table, protocol)), 0
             if any(plan.records(protocol).glob(f"*/{protocol}")):
                 done = asked - len(plan.missing(table, protocol))
@@ -90,8 +92,7 @@ def render_tables(tables: Sequence[Table], plan: Plan, protocol: str | None) -> 
     for file in write(rendered, folder):
         print(file)
     if publish:
-        write_whole(folder / VERDICTS, verdicts_page(verdicts(load_tables().values(), plan, names, complaints)))
-        print(folder / VERDICTS)
+        print(write_verdicts(plan, folder, names, complaints))
         update_readme(plan)
         write_speeds(plan, complaints)
     if not publish:

@@ -37,7 +37,8 @@ def groups_of(table: Table, plan: Plan, protocols: Sequence[str], complaints: li
         protocols: names in the order to show.
         complaints: takes one line for each record that cannot be read.
     """
-    groups = [group(table, protocol, plan, complaints) for protocol in protocols]
+    shown = [name for name in protocols if name in table.protocols] or table.protocols[:1] or protocols
+    groups = [group(table, protocol, plan, complaints) for protocol in shown]
     return [part for part in groups if part.runs] or groups[:1]
 
 

@@ -27,6 +27,7 @@ from msaseg.tables.render import (
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 from msaseg.tables.summary import print_summary
+from msaseg.tables.verdicts import write_verdicts
 
 TRAIN = "msaseg.train"
 COMPUTED = 10.0
@@ -65,6 +66,7 @@ def reproduce(
     folder = results_root(about.publish, plan.outputs) / "tables"
     write(render_all(tables, plan, names, complaints), folder)
     if about.publish:
+        write_verdicts(plan, folder, names, complaints)
         update_readme(plan)
     for table in tables:
         print_summary(table, groups_of(table, plan, [protocol], [])[0])

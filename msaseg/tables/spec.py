@@ -1,6 +1,6 @@
 """What a table is: its rows, the paper's numbers and their source, read from the experiment files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from msaseg.errors import UserError
 from msaseg.tables.claim import Claim, read_claim
 
 KEYS = {"id", "title", "source", "row_header", "columns", "tolerance", "rows", "transposed", "texts", "note", "speed"}
-KEYS |= {"claims", "untestable"}
+KEYS |= {"claims", "untestable", "protocols"}
 RECIPE = "recipe/"
 """What the keys of columns begin with that hold a choice of the training, as text."""
 
@@ -54,6 +54,8 @@ class Table:
         rows: row key to row, in the order shown.
         claims: what the paper claims of the table, by id.
         untestable: name of a protocol that cannot test them to the reason.
+        protocols: names of the only protocols that the table is made under; empty for all but those that such a
+            table names.
     """
 
     id: str
@@ -69,6 +71,7 @@ class Table:
     speed: Mapping[str, object] = field(default_factory=dict)
     claims: Mapping[str, Claim] = field(default_factory=dict)
     untestable: Mapping[str, str] = field(default_factory=dict)
+    protocols: tuple[str, ...] = ()
 
     def printed(self, row: str, column: str) -> float | str | None:
         """Return what the paper prints in a cell."""
@@ -86,6 +89,13 @@ def load_tables(folder: Path | None = None) -> dict[str, Table]:
     """
     files = sorted((folder or CONF / "experiment").glob("*.yaml"))
     return {file.stem: read_table(file) for file in files}
+
+
+def made_under(protocol: str, tables: Iterable[Table]) -> list[Table]:
+    """Return those of the tables that are made under a protocol: a protocol that a table names is for such tables."""
+    tables = list(tables)
+    named = any(protocol in table.protocols for table in tables)
+    return [table for table in tables if (protocol in table.protocols if named else not table.protocols)]
 
 
 def read_table(file: Path) -> Table:
@@ -133,6 +143,7 @@ def _table(content: dict[Any, Any], stem: str) -> Table:
         note=" ".join(str(content.get("note", "")).split()),
         speed=speed,
         claims=claims,
+        protocols=tuple(map(str, content.get("protocols") or ())),
         untestable={str(key): " ".join(str(why).split()) for key, why in (content.get("untestable") or {}).items()},
     )
 

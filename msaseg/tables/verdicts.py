@@ -1,14 +1,16 @@
 """The verdicts on all claims, as a page and in short."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from msaseg.errors import UserError
+from msaseg.records import write_whole
 from msaseg.tables.cells import group
 from msaseg.tables.claim import Kind
 from msaseg.tables.decide import Verdict, Word, decide
 from msaseg.tables.plan import Plan
 from msaseg.tables.render import NOTICE
-from msaseg.tables.spec import Table
+from msaseg.tables.spec import Table, load_tables
 
 FILE = "verdicts.md"
 """The page's name beside the tables."""
@@ -38,6 +40,12 @@ def verdicts(
                 except UserError as error:
                     complaints.append(str(error))
     return found
+
+
+def write_verdicts(plan: Plan, folder: Path, protocols: Sequence[str], complaints: list[str]) -> Path:
+    """Write the page of all tables' verdicts into a folder; return its path."""
+    write_whole(folder / FILE, page(verdicts(load_tables().values(), plan, protocols, complaints)))
+    return folder / FILE
 
 
 def page(found: Sequence[tuple[Table, Verdict]]) -> str:
