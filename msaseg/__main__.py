@@ -29,7 +29,7 @@ def main(words: list[str] | None = None) -> int:
         return 0
     command, *rest = words
     if command not in COMMANDS:
-        from msaseg.mistakes import suggestion  # loads Hydra
+        from msaseg.cli.mistakes import suggestion
 
         print(f"error: there is no command {command}: {suggestion(command, COMMANDS)}", file=sys.stderr)
         return 2

@@ -15,13 +15,13 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from msaseg import launcher
-from msaseg.checking import check
+from msaseg.cli.checks import check
+from msaseg.cli.mistakes import explain
+from msaseg.cli.stopping import stops_in_one_line
 from msaseg.config import CONF
-from msaseg.mistakes import explain
-from msaseg.slots import die_with_parent
-from msaseg.stopping import stops_in_one_line
-from msaseg.tables.filing import path_of_record
+from msaseg.sweep import launcher
+from msaseg.sweep.slots import die_with_parent
+from msaseg.tables.record_path import path_of_record
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +37,11 @@ def run(config: DictConfig) -> None:
             log.info("finished before: %s (rerun=true trains again)", record)
             return
         if config.get("compute"):  # torch and Lightning load only when there is something to do
-            from msaseg.computing import compute
+            from msaseg.training.compute import compute
 
             compute(config, record)
             return
-        from msaseg.running import train
+        from msaseg.training.run import train
 
         train(config, Path(HydraConfig.get().run.dir), record)  # the same place under every launcher
 
@@ -55,7 +55,7 @@ def main() -> None:
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach `explain` instead of Hydra's printer
     die_with_parent()
-    launcher.register()
+    launcher.register(path_of_record)
     sys.argv[1:] = launcher.reorder_flags(sys.argv[1:])
     with stops_in_one_line(), one_line():
         run()

@@ -1,6 +1,6 @@
 """The smallest run of the command line, and the records that it leaves."""
 
-from msaseg.records import RunRecord
+from msaseg.records.run import RunRecord
 
 TINY = [
     "protocol=smoke",

@@ -9,8 +9,9 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from tables_suite import TABLE, Suite
 
-from msaseg import records, train
-from msaseg.records import RunRecord
+from msaseg import train
+from msaseg.records import places
+from msaseg.records.run import RunRecord
 from msaseg.tables.markers import markers
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import protocol_names
@@ -89,8 +90,8 @@ def composed(tmp_path_factory) -> Path:
 def suite(tmp_path, monkeypatch, composed) -> Suite:
     outputs = tmp_path / "outputs"
     monkeypatch.setenv("MSASEG_OUTPUTS", str(outputs))
-    monkeypatch.setattr(records, "PUBLISHED", tmp_path / "experiments")
-    monkeypatch.setattr(records, "README", tmp_path / "README.md")
+    monkeypatch.setattr(places, "PUBLISHED", tmp_path / "experiments")
+    monkeypatch.setattr(places, "README", tmp_path / "README.md")
     marked = "\n\n".join("\n".join(markers(name)) for name in ("verdicts", "results"))
     (tmp_path / "README.md").write_text(f"# Head\n\n{marked}\n\nTail\n")
     for module in ("__main__", "readme", "verdicts"):  # one table is enough, and composing the others takes seconds

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from msaseg.export.program import Program
-from msaseg.nets.attention import PositionAttention
+from msaseg.nets.msanet.attention import PositionAttention
 
 # A constant added to every key changes no softmax, so the keys' biases have no gradient but rounding.
 WITHOUT_GRADIENT = ("key.bias",)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from msaseg.records import RunRecord
+from msaseg.records.run import RunRecord
 from msaseg.tables.plan import Plan, Point
 from msaseg.tables.spec import Table, load_tables
 

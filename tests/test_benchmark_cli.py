@@ -17,9 +17,9 @@ from msaseg.benchmark.modes import program
 from msaseg.benchmark.roofline import Peaks
 from msaseg.benchmark.session import Conditions, make_step, prepare
 from msaseg.benchmark.variants import build, parse
+from msaseg.cli.errors import UserError
 from msaseg.config import CONF, identity_hash
-from msaseg.errors import UserError
-from msaseg.speeds import SpeedRecord
+from msaseg.records.speed import SpeedRecord
 
 NET = "msanet net/encoder=conv net.width=8 net.num_poolings=1"
 TINY = ["publish=false", "device=cpu", "size=64x64", "warmup=1", "repeats=2", "calls=2", "most_images=1"]

@@ -7,8 +7,8 @@ from torch import nn
 
 from msaseg.benchmark.forms import ExplicitAttention, fuse_conv_bn, in_form, logits_of
 from msaseg.benchmark.variants import build, parse
-from msaseg.nets.attention import PositionAttention
-from msaseg.nets.decoder import Decoder
+from msaseg.nets.msanet.attention import PositionAttention
+from msaseg.nets.msanet.decoder import Decoder
 
 DEFAULTS = {"form": "plain", "mode": "eager", "precision": "fp32"}
 IMAGES = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))

@@ -8,7 +8,7 @@ from tables_suite import Suite
 
 from msaseg.charts import charts
 from msaseg.charts.chart import OURS, PAPER, Chart, Matrix
-from msaseg.matrix_scores import miou_pct
+from msaseg.records.scores import miou_pct
 from msaseg.tables.cells import MARKS
 from msaseg.tables.spec import load_tables
 

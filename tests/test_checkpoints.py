@@ -6,8 +6,8 @@ import pytest
 import torch
 from test_module import run_parts, trainer
 
-from msaseg import checkpoints
-from msaseg.intact import DamagedError, read_intact
+from msaseg.training import checkpoints
+from msaseg.training.intact import DamagedError, read_intact
 
 
 @pytest.fixture(scope="module")

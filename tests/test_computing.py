@@ -4,10 +4,10 @@ import pytest
 from command_line import TINY, records
 from torch import nn
 
-from msaseg.computing import context_layer
-from msaseg.nets.encoders import ConvEncoder
-from msaseg.nets.msanet import MSANet
+from msaseg.nets.encoders.conv import ConvEncoder
+from msaseg.nets.msanet.net import MSANet
 from msaseg.tables.spec import load_tables
+from msaseg.training.compute import context_layer
 
 
 def net(**arguments) -> MSANet:

@@ -12,7 +12,7 @@ from test_wandb_logger import logged
 
 from msaseg.config import ROOT, compose_run, hashed_part
 from msaseg.dashboard import __main__ as command
-from msaseg.dashboard.filing import runs_of_tables, swept_keys
+from msaseg.dashboard.runs import runs_of_tables, swept_keys
 from msaseg.dashboard.sections import NUMBERS, dashboard
 from msaseg.tables.plan import Plan, Point
 from msaseg.tables.spec import load_tables
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 COMMON = ["curves", "classes", "overlays", "speed"]
-NOT_SHOWN = {"train/class_accuracy_pct", "val/class_accuracy_pct", "test/class_accuracy_pct", "test/pixel_accuracy_pct"}
+NOT_SHOWN = {"train/class_accuracy_pct", "val/class_accuracy_pct", "test/class_accuracy_pct"}
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_dry_run_shows_a_table_as_soon_as_it_is_declared(plan, capsys, monkeypat
     tables = load_tables()
     new = replace(tables["pooling_sweep"], id="another")
     monkeypatch.setattr(command, "load_tables", lambda: {**tables, "another": new})
-    monkeypatch.setattr("msaseg.dashboard.filing.swept_keys", lambda table: ())
+    monkeypatch.setattr("msaseg.dashboard.runs.swept_keys", lambda table: ())
     assert command.main(["--dry-run", "--project", "elsewhere"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert "another" in [section["id"] for section in printed["sections"]]

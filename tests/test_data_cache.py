@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from test_data_camvid import SIZE, write_tree
 
+from msaseg.cli.errors import UserError
 from msaseg.data.cache import ARRAYS, Cache
 from msaseg.data.camvid import CamVid
 from msaseg.data.frames import resize_image, resize_label
-from msaseg.data.staging import build_once
-from msaseg.errors import UserError
+from msaseg.data.shared_build import build_once
 
 SMALL = (18, 24)
 

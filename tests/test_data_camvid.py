@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from msaseg.data.camvid import CLASSES, IGNORE, PALETTE, CamVid, list_frames
+from msaseg.classes import CLASSES, IGNORE, PALETTE
+from msaseg.cli.errors import UserError
+from msaseg.data.camvid import CamVid, list_frames
 from msaseg.data.frames import read, resize_image, resize_label
 from msaseg.data.manifest import MANIFEST, digest, read_manifest, write_manifest
 from msaseg.data.sequence import seconds
-from msaseg.errors import UserError
 
 SIZE = (36, 48)
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from msaseg.cli.errors import UserError
 from msaseg.data.distance import DistanceParts
 from msaseg.data.splits import OfficialSplit, Splits
-from msaseg.errors import UserError
 
 FRAMES = ["train/A_000000", "train/A_000030", "val/A_000060", "test/A_000181", "test/A_009000", "test/B_000000"]
 

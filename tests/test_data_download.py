@@ -10,12 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from test_data_camvid import write_tree
 
+from msaseg.cli.errors import UserError
 from msaseg.data import __main__ as cli
 from msaseg.data.camvid import list_frames
 from msaseg.data.download import compare, fetch
 from msaseg.data.frames import read, row_of
 from msaseg.data.manifest import write_manifest
-from msaseg.errors import UserError
 
 
 def zipped(tree, extra=()) -> bytes:

@@ -8,12 +8,13 @@ import pytorch_lightning as pl
 import torch
 from test_data_camvid import SIZE, write_tree
 
-from msaseg.data.camvid import CLASSES, IGNORE, CamVid
+from msaseg.classes import CLASSES, IGNORE
+from msaseg.cli.errors import UserError
+from msaseg.data.camvid import CamVid
 from msaseg.data.datamodule import CamVidDataModule
 from msaseg.data.splits import OfficialSplit, RandomSplit, TrainvalSplit
-from msaseg.data.synthetic import SyntheticStreets
+from msaseg.data.synthetic.streets import SyntheticStreets
 from msaseg.data.transforms import Augment
-from msaseg.errors import UserError
 
 pytestmark = [
     # Two and four workers are what is compared here, on however few cores.

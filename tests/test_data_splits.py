@@ -5,10 +5,10 @@ import random
 import numpy as np
 import pytest
 
+from msaseg.cli.errors import UserError
 from msaseg.data.manifest import read_manifest
 from msaseg.data.sequence import seconds
 from msaseg.data.splits import ChoiceSplit, OfficialSplit, RandomSplit, Splits, TrainvalSplit
-from msaseg.errors import UserError
 
 FRAMES = tuple(f"{row.split}/{row.name}" for row in read_manifest())
 RULES = {

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from msaseg.data.camvid import CLASSES
-from msaseg.data.synthetic import SyntheticStreets
-from msaseg.errors import UserError
+from msaseg.classes import CLASSES
+from msaseg.cli.errors import UserError
+from msaseg.data.synthetic.streets import SyntheticStreets
 
 SIZE = (72, 96)
 

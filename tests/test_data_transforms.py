@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from msaseg.data.camvid import IGNORE
+from msaseg.classes import IGNORE
+from msaseg.cli.errors import UserError
 from msaseg.data.transforms import Augment
-from msaseg.errors import UserError
 
 SIZE = (40, 56)
 

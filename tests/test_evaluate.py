@@ -9,8 +9,8 @@ import torch
 from command_line import TINY, records
 from trained import leave_checkpoint
 
-from msaseg.data.camvid import IGNORE
-from msaseg.data.scene import draw
+from msaseg.classes import IGNORE
+from msaseg.data.synthetic.scene import draw
 from msaseg.evaluate.__main__ import main
 from msaseg.evaluate.augmentation import SCALES, VIEWS, class_scores
 from msaseg.evaluate.boundary import BoundaryScore

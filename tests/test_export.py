@@ -12,7 +12,7 @@ from trained import leave_checkpoint
 
 from msaseg.config import CONF
 from msaseg.data.frames import resize_image
-from msaseg.data.scene import draw
+from msaseg.data.synthetic.scene import draw
 from msaseg.export import __main__ as command
 from msaseg.export.formats import EXTRA, FORMATS
 from msaseg.export.metadata import KEY
@@ -20,7 +20,7 @@ from msaseg.export.parity import LONGEST, Parity, compare, frames
 from msaseg.export.program import Program, prepared, program
 from msaseg.export.stretching import stretch
 from msaseg.predict.predictor import Predictor
-from msaseg.restoring import restore
+from msaseg.training.restore import restore
 
 ONNX = pytest.mark.skipif(
     not all(find_spec(name) for name in EXTRA), reason="the extra `export` is not installed: pip install -e '.[export]'"

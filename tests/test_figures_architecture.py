@@ -5,8 +5,8 @@ import torch
 from msaseg.figures.architecture import architecture, measure
 from msaseg.figures.diagram import diagram
 from msaseg.figures.style import rendered
-from msaseg.nets.encoders import ConvEncoder
-from msaseg.nets.msanet import MSANet
+from msaseg.nets.encoders.conv import ConvEncoder
+from msaseg.nets.msanet.net import MSANet
 
 SIZE = (72, 96)  # padded to 96x96
 

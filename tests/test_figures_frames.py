@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from msaseg.data.camvid import CLASSES, PALETTE
+from msaseg.classes import CLASSES, PALETTE
 from msaseg.figures import frames
 from msaseg.figures.panels import WIDTH, coloured
 from msaseg.figures.planned import Skipped

@@ -5,7 +5,7 @@ import json
 import pytest
 from matplotlib.figure import Figure
 
-from msaseg.errors import UserError
+from msaseg.cli.errors import UserError
 from msaseg.figures.index import NAME, Index
 from msaseg.figures.planned import Drawing, Planned
 

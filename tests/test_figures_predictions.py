@@ -7,12 +7,12 @@ import pytest
 import torch
 from tables_suite import Suite
 
-from msaseg import running
 from msaseg.config import compose_run
 from msaseg.figures.planned import Skipped
 from msaseg.figures.predictions import predict, predictions
 from msaseg.figures.style import rendered
 from msaseg.tables.spec import load_tables
+from msaseg.training import run as running
 
 ROW = "msanet"
 TABLE = load_tables()["class_iou"]

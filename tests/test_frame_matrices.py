@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from msaseg import frame_matrices
-from msaseg.data.camvid import IGNORE
-from msaseg.errors import UserError
-from msaseg.frame_matrices import FrameMatrices, file_beside
-from msaseg.matrix_scores import miou_pct
-from msaseg.metrics import confusion_matrix
-from msaseg.metrics import frame_matrices as matrices_of
+from msaseg.classes import IGNORE
+from msaseg.cli.errors import UserError
+from msaseg.records import frame_matrices
+from msaseg.records.frame_matrices import FrameMatrices, file_beside
+from msaseg.records.scores import miou_pct
 from msaseg.tables.__main__ import broken_frames
+from msaseg.training.metrics import confusion_matrix
+from msaseg.training.metrics import frame_matrices as matrices_of
 
 NAMES = ("test/a_1", "test/a_2", "val/b_1")
 

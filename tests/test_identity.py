@@ -7,10 +7,10 @@ from omegaconf import OmegaConf
 
 from msaseg.config import CONF, ROOT, compose_run, config_hash, hashed_part, identity_hash, net_hash, plain
 from msaseg.nets import enet, icnet
-from msaseg.nets.msanet import MSANet
-from msaseg.records import RunRecord
-from msaseg.restoring import construct, own_classes
-from msaseg.speeds import SpeedRecord
+from msaseg.nets.msanet.net import MSANet
+from msaseg.records.run import RunRecord
+from msaseg.records.speed import SpeedRecord
+from msaseg.training.restore import construct, own_classes
 
 MOVED = "msaseg.nets.elsewhere.MSANet"
 
@@ -29,7 +29,7 @@ def test_class_when_moved_to_another_module_keeps_the_hashes(config):
 
 def test_class_when_another_has_another_hash(config):
     other = config.copy()
-    other.model.net._target_ = "msaseg.nets.msanet.MSANet2"
+    other.model.net._target_ = "msaseg.nets.msanet.net.MSANet2"
     assert config_hash(other) != config_hash(config)
 
 

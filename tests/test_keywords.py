@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import pytest
 
-from msaseg.errors import UserError
-from msaseg.keywords import parse
+from msaseg.cli.errors import UserError
+from msaseg.cli.keywords import parse
 
 
 @dataclass(frozen=True)

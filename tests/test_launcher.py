@@ -7,22 +7,23 @@ from pathlib import Path
 import pytest
 from hydra.errors import MissingConfigException
 
-from msaseg import gpus, launcher
+from msaseg.cli.errors import UserError
 from msaseg.config import ROOT, compose_run
-from msaseg.errors import UserError
-from msaseg.gpus import Gpu, parse_listing, visible_gpus
+from msaseg.sweep import gpus, launcher
+from msaseg.sweep.gpus import Gpu, parse_listing, visible_gpus
 
 SWEEP = """
     import os, sys
     import hydra
-    from msaseg import launcher
+    from msaseg.sweep import launcher
     from msaseg.config import CONF
+    from msaseg.tables.record_path import path_of_record
 
     @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
     def run(config):
         raise AssertionError("the launcher starts processes")
 
-    launcher.register()
+    launcher.register(path_of_record)
     sys.argv[1:] = launcher.reorder_flags(sys.argv[1:])
     run()
 """
@@ -30,7 +31,7 @@ STAND_IN = """
     import os, sys
     from pathlib import Path
     from msaseg.config import compose_run
-    from msaseg.tables.filing import path_of_record
+    from msaseg.tables.record_path import path_of_record
 
     config = compose_run(sys.argv[1:])
     print("training", config.row, "on", os.environ.get("CUDA_VISIBLE_DEVICES"))

@@ -6,7 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from msaseg.losses import IGNORE, BoundaryLoss, SegmentationLoss, boundary_target
+from msaseg.classes import IGNORE
+from msaseg.training.losses import BoundaryLoss, SegmentationLoss, boundary_target
 
 
 def test_segmentation_loss_without_ignored_pixels_is_the_mean_cross_entropy():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from msaseg.metrics import IGNORE, confusion_matrix, scores
+from msaseg.training.metrics import IGNORE, confusion_matrix, scores
 
 
 def numpy_twin(predicted, truth, num_classes):

@@ -4,12 +4,12 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from msaseg.callbacks import LossWatch
-from msaseg.checkpoints import resume_points
+from msaseg.classes import CLASSES
+from msaseg.cli.errors import UserError
 from msaseg.config import compose_run
-from msaseg.data.camvid import CLASSES
-from msaseg.errors import UserError
-from msaseg.running import build
+from msaseg.training.callbacks import LossWatch
+from msaseg.training.checkpoints import resume_points
+from msaseg.training.run import build
 
 SMALL = [
     "protocol=smoke",

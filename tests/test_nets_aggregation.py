@@ -5,11 +5,11 @@ import torch
 from contract_net import NetContract
 from torch import nn
 
-from msaseg.nets.aggregation import AggregationEncoder, AggregationNet
-from msaseg.nets.encoders import ConvEncoder
-from msaseg.nets.msanet import MSANet
-from msaseg.nets.xception import FcAttention, XceptionBlock, XceptionEncoder, aggregate
-from msaseg.profile import cost
+from msaseg.nets.dfanet.aggregation import AggregationEncoder, AggregationNet
+from msaseg.nets.dfanet.xception import FcAttention, XceptionBlock, XceptionEncoder, aggregate
+from msaseg.nets.encoders.conv import ConvEncoder
+from msaseg.nets.msanet.net import MSANet
+from msaseg.records.cost import cost
 
 # Multiply-adds (1e9) at 1024x1024 and parameters (1e6) of backbones and attention, assembled from DFANet's description
 # (blocks of c/4, c/4, c; 4, 6, 4 blocks a stage; 1x1 projections on stride 2; fc of 1000), each to its last digit.

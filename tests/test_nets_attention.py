@@ -7,7 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from msaseg.nets.attention import PositionAttention
+from msaseg.nets.msanet.attention import PositionAttention
 
 
 class LargestTensor(TorchDispatchMode):

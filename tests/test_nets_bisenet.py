@@ -6,9 +6,9 @@ from contract_net import NetContract, all_outputs, parameter_count
 
 from msaseg.config import compose_run
 from msaseg.nets.bisenet import AttentionRefinement, BiSeNet, FeatureFusion
-from msaseg.nets.encoders import ResNet18Encoder
-from msaseg.nets.xception39 import Xception39Encoder
-from msaseg.profile import cost
+from msaseg.nets.encoders.resnet18 import ResNet18Encoder
+from msaseg.nets.encoders.xception39 import Xception39Encoder
+from msaseg.records.cost import cost
 
 
 class BiSeNetContract(NetContract):
@@ -111,6 +111,6 @@ def test_fusion_adds_at_most_as_much_as_there_is():
 @pytest.mark.parametrize("model", ["bisenet_xception39", "bisenet_resnet18"])
 def test_every_output_is_trained_by_hard_pixels_with_weight_one(model):
     config = compose_run([f"model={model}", "protocol=smoke"]).model
-    assert config.loss._target_ == "msaseg.ohem.OhemLoss"
+    assert config.loss._target_ == "msaseg.training.ohem.OhemLoss"
     assert {name: entry.weight for name, entry in config.auxiliary.items()} == dict.fromkeys(BiSeNet.auxiliaries, 1.0)
     assert {entry.loss._target_ for entry in config.auxiliary.values()} == {config.loss._target_}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from msaseg.nets.context import ContextModule
+from msaseg.nets.msanet.context import ContextModule
 
 # (width, height), as the paper prints them.
 RECEPTIVE_FIELDS = [(3, 3), (5, 7), (9, 15), (17, 31), (33, 63), (65, 127)]

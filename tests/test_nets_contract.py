@@ -2,9 +2,12 @@
 
 from contract_net import NetContract
 
-from msaseg.nets.encoders import ConvEncoder, ResNet18Encoder, TimmEncoder, VGG16Encoder
+from msaseg.nets.encoders.conv import ConvEncoder
+from msaseg.nets.encoders.resnet18 import ResNet18Encoder
+from msaseg.nets.encoders.timm_model import TimmEncoder
+from msaseg.nets.encoders.vgg16 import VGG16Encoder
 from msaseg.nets.fcn8 import FCN8
-from msaseg.nets.msanet import MSANet
+from msaseg.nets.msanet.net import MSANet
 
 
 class TestFCN8(NetContract):

@@ -6,8 +6,8 @@ from contract_net import NetContract, parameter_count
 from hydra.utils import instantiate
 
 from msaseg.config import compose_run
-from msaseg.nets.aggregation import AggregationNet
-from msaseg.profile import cost
+from msaseg.nets.dfanet.aggregation import AggregationNet
+from msaseg.records.cost import cost
 
 
 class TestDFANetA(NetContract):

@@ -7,8 +7,8 @@ import torch
 from contract_net import NetContract, all_outputs, parameter_count
 
 from msaseg.nets.dpn import REACH, DeepParsingNetwork, MeanField
-from msaseg.nets.encoders import VGG16Encoder
-from msaseg.profile import cost
+from msaseg.nets.encoders.vgg16 import VGG16Encoder
+from msaseg.records.cost import cost
 
 
 class TestDeepParsingNetwork(NetContract):

@@ -7,7 +7,7 @@ from torch import nn
 
 from msaseg.nets.enet import Bottleneck, Downsampling, ENet, Upsampling
 from msaseg.nets.segnet import pool
-from msaseg.profile import cost
+from msaseg.records.cost import cost
 
 
 class TestENet(NetContract):

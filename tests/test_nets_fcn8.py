@@ -4,7 +4,8 @@ import torch
 from contract_net import parameter_count
 from torch.utils.flop_counter import FlopCounterMode
 
-from msaseg.nets.encoders import ConvEncoder, VGG16Encoder
+from msaseg.nets.encoders.conv import ConvEncoder
+from msaseg.nets.encoders.vgg16 import VGG16Encoder
 from msaseg.nets.fcn8 import FCN8
 
 

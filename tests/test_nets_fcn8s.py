@@ -5,9 +5,10 @@ import torch
 import torch.nn.functional as F
 from contract_net import NetContract, parameter_count
 
-from msaseg.nets.encoders import ConvEncoder, VGG16Encoder
+from msaseg.nets.encoders.conv import ConvEncoder
+from msaseg.nets.encoders.vgg16 import VGG16Encoder
 from msaseg.nets.fcn8s import FCN8s, bilinear_upsampling
-from msaseg.profile import cost
+from msaseg.records.cost import cost
 
 
 class TestFCN8s(NetContract):

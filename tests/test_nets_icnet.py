@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from msaseg.config import compose_run
 from msaseg.nets.icnet import ICNet, PyramidPooling
-from msaseg.profile import cost
+from msaseg.records.cost import cost
 
 
 class TestICNet(NetContract):

@@ -5,8 +5,9 @@ import torch
 from contract_net import NetContract, parameter_count
 
 from msaseg.nets.deeplab_largefov import DeepLabLargeFOV
-from msaseg.nets.encoders import ConvEncoder, VGG16Encoder
-from msaseg.profile import cost
+from msaseg.nets.encoders.conv import ConvEncoder
+from msaseg.nets.encoders.vgg16 import VGG16Encoder
+from msaseg.records.cost import cost
 
 
 class TestDeepLabLargeFOV(NetContract):

@@ -5,10 +5,11 @@ import torch
 from contract_net import all_outputs, parameter_count, wake_attention
 from torch import nn
 
-from msaseg.nets.attention import PositionAttention
-from msaseg.nets.encoders import ConvEncoder, VGG16Encoder
-from msaseg.nets.msanet import MSANet
-from msaseg.nets.pooling import SpatialPooling
+from msaseg.nets.encoders.conv import ConvEncoder
+from msaseg.nets.encoders.vgg16 import VGG16Encoder
+from msaseg.nets.msanet.attention import PositionAttention
+from msaseg.nets.msanet.net import MSANet
+from msaseg.nets.msanet.pooling import SpatialPooling
 
 TABLE_2 = {0: 15_815_366, 1: 15_973_702, 2: 15_992_390, 3: 16_011_078, 4: 16_029_766, 5: 16_048_454}
 TABLE_3 = {  # "context" and "sum" are not in the paper

@@ -4,9 +4,9 @@ import pytest
 import torch
 from contract_net import NetContract
 
-from msaseg.nets.encoders import ResNet18Encoder
+from msaseg.nets.encoders.resnet18 import ResNet18Encoder
 from msaseg.nets.msfnet import MSFNet, SpatialAwarePooling
-from msaseg.profile import cost
+from msaseg.records.cost import cost
 
 
 class TestMSFNet(NetContract):

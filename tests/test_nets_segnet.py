@@ -5,9 +5,10 @@ import torch
 from contract_net import NetContract
 from torch import nn
 
-from msaseg.nets.encoders import ConvEncoder, VGG16Encoder
+from msaseg.nets.encoders.conv import ConvEncoder
+from msaseg.nets.encoders.vgg16 import VGG16Encoder
 from msaseg.nets.segnet import SegNet, pool, unpool
-from msaseg.profile import cost
+from msaseg.records.cost import cost
 
 
 class SmallVGG(VGG16Encoder):

@@ -4,10 +4,11 @@ import pytest
 import torch
 from contract_net import NetContract, parameter_count
 
-from msaseg.nets.encoders import ConvEncoder, ResNet18Encoder
+from msaseg.nets.encoders.conv import ConvEncoder
+from msaseg.nets.encoders.resnet18 import ResNet18Encoder
 from msaseg.nets.swiftnet import SpatialPyramidPooling, SwiftNet, _rounded
 from msaseg.nets.swiftnet_pyramid import SwiftNetPyramid, residual_sums
-from msaseg.profile import cost
+from msaseg.records.cost import cost
 
 
 class TestSwiftNet(NetContract):

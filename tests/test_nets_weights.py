@@ -9,8 +9,11 @@ import torchvision
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from msaseg.nets import encoders
-from msaseg.nets.encoders import ConvEncoder, ResNet18Encoder, TimmEncoder, VGG16Encoder
+from msaseg.nets.encoders import timm_model
+from msaseg.nets.encoders.conv import ConvEncoder
+from msaseg.nets.encoders.resnet18 import ResNet18Encoder
+from msaseg.nets.encoders.timm_model import TimmEncoder
+from msaseg.nets.encoders.vgg16 import VGG16Encoder
 
 LITE0 = "tf_efficientnet_lite0"
 
@@ -202,7 +205,7 @@ def test_download_that_fails_names_the_mend(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match="MSASEG_WEIGHTS") as error:
         VGG16Encoder("imagenet", str(tmp_path))
     assert "vgg16_features*.safetensors" in one_line(error)
-    monkeypatch.setattr(encoders, "_download_timm", no_network)
+    monkeypatch.setattr(timm_model, "_download_timm", no_network)
     with pytest.raises(ValueError, match=f"{LITE0}\\*.safetensors"):
         TimmEncoder(LITE0)
 

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from contract_net import NetContract, parameter_count
 
-from msaseg.nets.msanet import MSANet
-from msaseg.nets.xception import XceptionEncoder
+from msaseg.nets.dfanet.xception import XceptionEncoder
+from msaseg.nets.msanet.net import MSANet
 
 
 class TestMSANetWithBackboneA(NetContract):

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from msaseg.losses import IGNORE
-from msaseg.ohem import OhemLoss
+from msaseg.classes import IGNORE
+from msaseg.training.ohem import OhemLoss
 
 
 def by_loop(logits, labels, threshold, min_kept):

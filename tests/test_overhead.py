@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from msaseg.data.synthetic import SyntheticStreets
-from msaseg.errors import UserError
+from msaseg.cli.errors import UserError
+from msaseg.data.synthetic.streets import SyntheticStreets
 from msaseg.overhead import __main__ as command
 from msaseg.overhead import page, precision, step
 from msaseg.overhead.frames import Drawn

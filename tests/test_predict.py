@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from PIL import Image
 from trained import leave_checkpoint
 
-from msaseg.data.camvid import PALETTE
+from msaseg.classes import PALETTE
 from msaseg.predict import __main__ as command
 from msaseg.predict import pictures, pipeline, predictor
-from msaseg.restoring import restore
+from msaseg.training.restore import restore
 
 
 def scene(height, width, seed=0):
@@ -359,7 +359,7 @@ def test_memory_when_it_runs_out_is_told_with_the_mend(predict, images, monkeypa
     def too_much(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
 
-    monkeypatch.setattr("msaseg.restoring.Restored.logits", too_much)
+    monkeypatch.setattr("msaseg.training.restore.Restored.logits", too_much)
     assert predict(images) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "5 images of 64x96 do not fit into memory: give a smaller batch=" in line

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from msaseg.profile import ENCODER_SIZE, cost
+from msaseg.records.cost import ENCODER_SIZE, cost
 
 
 class Net(nn.Module):

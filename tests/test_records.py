@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from msaseg.data.camvid import CLASSES
-from msaseg.errors import UserError
-from msaseg.matrix_scores import miou_pct
-from msaseg.metrics import scores
-from msaseg.records import RunKey, RunRecord
+from msaseg.classes import CLASSES
+from msaseg.cli.errors import UserError
+from msaseg.records.run import RunKey, RunRecord
+from msaseg.records.scores import miou_pct
+from msaseg.training.metrics import scores
 
 
 def test_record_saved_and_loaded_is_the_same(tmp_path, record):

@@ -10,13 +10,13 @@ import torch
 from command_line import TINY, records
 from trained import leave_checkpoint
 
+from msaseg.classes import CLASSES
+from msaseg.cli.errors import UserError
 from msaseg.config import CONF, compose_run, config_hash
-from msaseg.data.camvid import CLASSES
-from msaseg.errors import UserError
-from msaseg.metrics import confusion_matrix
 from msaseg.nets.fcn8 import FCN8
-from msaseg.restoring import choose_device, construct, restore
-from msaseg.running import build
+from msaseg.training.metrics import confusion_matrix
+from msaseg.training.restore import choose_device, construct, restore
+from msaseg.training.run import build
 
 
 @pytest.fixture(scope="module")
@@ -177,9 +177,9 @@ def test_checkpoint_when_its_net_is_not_of_this_version_is_refused_with_the_mend
         "os.system",
         "Popen",
         "msaseg.netsss.Net",
-        "msaseg.nets.weights.load_strictly",
-        "msaseg.nets.encoders.timm.create_model",
-        "msaseg.nets.encoders.Callable",
+        "msaseg.nets.encoders.weights.load_strictly",
+        "msaseg.nets.encoders.timm_model.timm.create_model",
+        "msaseg.nets.encoders.weights.Callable",
         "msaseg.data.camvid.CamVid",
     ],
 )
@@ -189,7 +189,7 @@ def test_target_when_it_is_no_class_of_the_package_is_not_called(target):
 
 
 def test_part_when_described_is_built_with_the_parts_inside_it():
-    encoder = {"_target_": "msaseg.nets.encoders.ConvEncoder", "channels": [8, 8, 8, 16]}
+    encoder = {"_target_": "msaseg.nets.encoders.conv.ConvEncoder", "channels": [8, 8, 8, 16]}
     part = {"_target_": "msaseg.nets.fcn8.FCN8", "num_classes": 3, "fc_channels": 4, "encoder": encoder}
     net = construct(part, "msaseg.nets")
     assert isinstance(net, FCN8)

@@ -5,7 +5,7 @@ import pytorch_lightning as pl
 import torch
 from command_line import TINY, records
 
-from msaseg.module import SegmentationModule
+from msaseg.training.module import SegmentationModule
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from msaseg.schedules import WarmupPolynomial
+from msaseg.training.schedules import WarmupPolynomial
 
 
 def rates(total, **arguments):

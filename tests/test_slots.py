@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from msaseg.slots import PARENT, Job, Outcome, Slots
+from msaseg.sweep.slots import PARENT, Job, Outcome, Slots
 
 FAKE_GPUS = [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]
 
@@ -23,7 +23,7 @@ WORK = """
 """
 SLEEP = """
     import os, pathlib, time
-    from msaseg.slots import die_with_parent
+    from msaseg.sweep.slots import die_with_parent
     die_with_parent()
     pathlib.Path(RESULT).write_text(str(os.getpid()))
     time.sleep(60)
@@ -105,7 +105,7 @@ def test_log_keeps_earlier_attempts(tmp_path):
 PARENT_SCRIPT = """
     import signal, sys
     from pathlib import Path
-    from msaseg.slots import Job, Slots
+    from msaseg.sweep.slots import Job, Slots
     signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path(sys.argv[1])
     code = f"RESULT = {str(folder / 'pid')!r}\\n" + sys.argv[2]
@@ -130,7 +130,7 @@ def test_jobs_of_a_parent_that_is_ended_end_too(tmp_path, number):
 def test_job_does_not_hand_its_parent_on_to_what_it_starts(tmp_path):
     body = f"""
         import os, pathlib
-        from msaseg.slots import die_with_parent
+        from msaseg.sweep.slots import die_with_parent
         before = {PARENT!r} in os.environ
         die_with_parent()
         pathlib.Path(RESULT).write_text(str([before, {PARENT!r} in os.environ]))

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from msaseg.errors import UserError
-from msaseg.metrics import scores
+from msaseg.cli.errors import UserError
 from msaseg.statistics import miou_interval, paired_difference
 from msaseg.statistics.blocks import video_sequences, weights
 from msaseg.statistics.student import t_quantile
+from msaseg.training.metrics import scores
 
 TEST = [f"test/0001TP_{30 * i + 8550:06}" for i in range(62)] + [f"test/Seq05VD_f{30 * i:05}" for i in range(171)]
 VAL = [f"val/0016E5_{n:05}" for n in range(7959, 8160, 2)]

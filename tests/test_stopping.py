@@ -8,8 +8,8 @@ import time
 import pytest
 from command_line import TINY
 
+from msaseg.cli.stopping import goes_on_from, stops_in_one_line, undisturbed
 from msaseg.config import ROOT
-from msaseg.stopping import goes_on_from, stops_in_one_line, undisturbed
 
 STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
@@ -28,7 +28,7 @@ def wait():
 train.main()
 """
 IN_MODULE = """
-from msaseg.module import SegmentationModule
+from msaseg.training.module import SegmentationModule
 step = SegmentationModule.{step}
 def slow(module, batch, batch_idx):
     if module.current_epoch == {epoch}:
@@ -45,7 +45,7 @@ PHASES = {
     "training": (IN_MODULE.format(step="training_step", epoch=1), "epoch 2"),
     "validation": (IN_MODULE.format(step="validation_step", epoch=1), "epoch 2"),
     "test": (IN_MODULE.format(step="test_step", epoch=2), "the test"),
-    "probe": ("from msaseg import running; running.score_probe = lambda *_: wait()", "the test"),
+    "probe": ("from msaseg.training import run as running; running.score_probe = lambda *_: wait()", "the test"),
 }
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from tables_suite import TABLE
 
-from msaseg.errors import UserError
-from msaseg.gpus import Gpu
+from msaseg.cli.errors import UserError
+from msaseg.sweep.gpus import Gpu
 from msaseg.tables import reproduce as reproduction
 from msaseg.tables.__main__ import main
 from msaseg.tables.reproduce import Work, announcement, get_data, reproduce, work_left

@@ -3,12 +3,12 @@ import sys
 
 import pytest
 
+from msaseg.cli.errors import UserError
 from msaseg.config import compose_run, config_hash
-from msaseg.errors import UserError
 from msaseg.tables import plan as plans
 from msaseg.tables.composed import ComposedCache
-from msaseg.tables.filing import path_of_record
 from msaseg.tables.plan import Plan
+from msaseg.tables.record_path import path_of_record
 from msaseg.tables.spec import load_tables
 
 

@@ -2,7 +2,7 @@ import textwrap
 
 import pytest
 
-from msaseg.errors import UserError
+from msaseg.cli.errors import UserError
 from msaseg.tables.plan import Plan
 from msaseg.tables.spec import load_tables, made_under, read_table
 

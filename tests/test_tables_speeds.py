@@ -7,7 +7,7 @@ import pytest
 from msaseg.charts.part import Part
 from msaseg.charts.speed import speed_accuracy
 from msaseg.config import compose_run, net_hash, plain
-from msaseg.speeds import SpeedRecord
+from msaseg.records.speed import SpeedRecord
 from msaseg.tables import __main__ as command
 from msaseg.tables.cells import group
 from msaseg.tables.render import render

@@ -12,9 +12,9 @@ import pytorch_lightning as pl
 import torch
 from command_line import TINY, records
 
-from msaseg import frame_matrices
 from msaseg.config import ROOT
-from msaseg.module import SegmentationModule
+from msaseg.records import frame_matrices
+from msaseg.training.module import SegmentationModule
 
 
 def test_run_writes_one_record_that_traces_its_numbers(cli, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tables_suite import record_of
 
-from msaseg.frame_matrices import FrameMatrices, file_beside
+from msaseg.records.frame_matrices import FrameMatrices, file_beside
 from msaseg.tables.__main__ import main
 from msaseg.tables.cells import group
 from msaseg.tables.claim import Claim, Kind, read_claim

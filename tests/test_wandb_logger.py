@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from command_line import TINY, records
 
-from msaseg.wandb_logger import RunLogger, Sample
-from msaseg.wandb_mode import Mode
+from msaseg.training.logger import RunLogger, Sample
+from msaseg.training.wandb_mode import Mode
 
 pytestmark = pytest.mark.filterwarnings("default")  # wandb's own threads and sockets
 
@@ -95,7 +95,7 @@ def test_logger_failing_later_is_said_once_and_silent_after(tmp_path, monkeypatc
 def test_run_that_wandb_does_not_start_online_is_logged_offline(tmp_path, monkeypatch, caplog):
     import wandb
 
-    monkeypatch.setattr("msaseg.wandb_logger.choose_mode", lambda: Mode("online"))
+    monkeypatch.setattr("msaseg.training.logger.choose_mode", lambda: Mode("online"))
     monkeypatch.delenv("WANDB_MODE", raising=False)
     healthy = wandb.init
 

@@ -8,13 +8,13 @@ import pytest
 from command_line import TINY, records
 from wandb_servers import Server, refusing_url
 
-from msaseg import wandb_mode
 from msaseg.config import ROOT
-from msaseg.wandb_mode import Mode, choose_mode, for_the_jobs, server_fault
+from msaseg.training import wandb_mode
+from msaseg.training.wandb_mode import Mode, choose_mode, for_the_jobs, server_fault
 
 pytestmark = pytest.mark.filterwarnings("default")  # wandb's own threads and sockets
 KEY = "a" * 40
-LOGGER = "msaseg.wandb_logger.RunLogger"
+LOGGER = "msaseg.training.logger.RunLogger"
 
 
 @pytest.fixture

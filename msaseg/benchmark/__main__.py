@@ -9,10 +9,10 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf
 
+from msaseg.cli.errors import UserError
+from msaseg.cli.mistakes import explain, suggestion
 from msaseg.config import CONF
-from msaseg.errors import UserError
-from msaseg.launcher import reorder_flags
-from msaseg.mistakes import explain, suggestion
+from msaseg.sweep.launcher import reorder_flags
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     def run(config: DictConfig) -> None:
         try:
             OmegaConf.set_readonly(config, True)
-            from msaseg.benchmark.measuring import measure  # torch loads only when there is something to do
+            from msaseg.benchmark.measuring import measure
 
             statuses.append(measure(config))
         except UserError as error:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from msaseg.benchmark.variants import auxiliaries
-from msaseg.nets.attention import PositionAttention
+from msaseg.nets.msanet.attention import PositionAttention
 
 TOLERANCE = 1e-6
 """How far a form's logits may be from the plain net's in float64, relative to the largest of them."""

@@ -10,20 +10,20 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 
-from msaseg.benchmark.filing import Results, records
 from msaseg.benchmark.memory import memory_limit, peak_bytes, release
 from msaseg.benchmark.modes import check_packages
 from msaseg.benchmark.precision import TYPES, products_in
+from msaseg.benchmark.records import Results, records
 from msaseg.benchmark.roofline import Peaks, higher, measure_peaks
 from msaseg.benchmark.session import Conditions, make_step, prepare
 from msaseg.benchmark.throughput import ENDS, find_best_batches
 from msaseg.benchmark.timing import Procedure, Step, Stopwatch, stopwatch, take_turns
 from msaseg.benchmark.variants import CHOICES, Variant, build, parse
-from msaseg.errors import UserError
-from msaseg.mistakes import suggestion
-from msaseg.restoring import choose_device
-from msaseg.speeds import speeds_root
+from msaseg.cli.errors import UserError
+from msaseg.cli.mistakes import suggestion
+from msaseg.records.speed import speeds_root
 from msaseg.tables import measurements as table
+from msaseg.training.restore import choose_device
 
 log = logging.getLogger(__name__)
 

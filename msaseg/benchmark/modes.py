@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from msaseg.errors import UserError
+from msaseg.cli.errors import UserError
 
 Program = Callable[[Tensor], Any]
 """Images to what the net returns."""

@@ -13,7 +13,7 @@ from msaseg.benchmark.modes import program
 from msaseg.benchmark.roofline import traffic
 from msaseg.benchmark.timing import Step
 from msaseg.benchmark.variants import Variant
-from msaseg.profile import cost
+from msaseg.records.cost import cost
 
 log = logging.getLogger(__name__)
 

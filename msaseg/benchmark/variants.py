@@ -13,9 +13,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
+from msaseg.cli.errors import UserError
+from msaseg.cli.mistakes import explain, suggestion
 from msaseg.config import compose_run
-from msaseg.errors import UserError
-from msaseg.mistakes import explain, suggestion
 
 CHOICES = {
     "form": ("naive", "plain", "tuned"),

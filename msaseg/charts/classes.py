@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msaseg.charts.chart import Chart, Matrix, Series
 from msaseg.charts.part import Part
-from msaseg.records import RunRecord
+from msaseg.records.run import RunRecord
 
 PREFIX = "iou_pct."
 SUMMED = "Test pixels, summed over the seeds; a row is a true class, its numbers per cent of that class's pixels."

@@ -5,7 +5,7 @@ from statistics import fmean, stdev
 
 from msaseg.charts.chart import PAPER, Chart, Series
 from msaseg.charts.part import Key, Part, number
-from msaseg.records import RunRecord
+from msaseg.records.run import RunRecord
 
 TRAIN, WATCHED = "train", "val"
 """Prefixes of the history's series; the second is that of the watched part, whichever it is."""

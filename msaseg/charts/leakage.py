@@ -6,7 +6,7 @@ from dataclasses import replace
 from msaseg.charts.chart import Chart, Series
 from msaseg.charts.part import Part
 from msaseg.charts.scores import SCORE
-from msaseg.records import RunRecord
+from msaseg.records.run import RunRecord
 
 FRAMES = "The number beside a point is that of the frames scored."
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from msaseg.charts.chart import Chart, Series
 from msaseg.charts.part import Part, seeds
-from msaseg.records import RunRecord
+from msaseg.records.run import RunRecord
 
 SCORE = "miou_pct"
 LEVELS = "The paper does not name the protocol of its numbers: compare the order of the rows, not their level."

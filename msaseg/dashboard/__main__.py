@@ -5,11 +5,11 @@ import sys
 
 from omegaconf import OmegaConf
 
+from msaseg.cli.errors import UserError
 from msaseg.config import CONF
-from msaseg.dashboard.filing import runs_of_tables
+from msaseg.dashboard.runs import runs_of_tables
 from msaseg.dashboard.sections import dashboard
 from msaseg.dashboard.specification import to_json
-from msaseg.errors import UserError
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import machine_paths
 from msaseg.tables.spec import load_tables
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     if not args.dry_run:
-        from msaseg.dashboard import publish  # loads W&B
+        from msaseg.dashboard import publish
 
         entity = publish.account(args.entity)
     tables = load_tables()

@@ -6,8 +6,8 @@ import wandb
 from wandb_workspaces import workspaces as ws
 from wandb_workspaces.reports.v2 import interface as wr
 
+from msaseg.cli.errors import UserError
 from msaseg.dashboard.specification import Dashboard, Panel, Section
-from msaseg.errors import UserError
 
 LIMIT = 100
 """How many bars or curves a panel draws; W&B's own limit of 10 would hide rows."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from msaseg.dashboard.filing import PROTOCOL
+from msaseg.dashboard.runs import PROTOCOL
 from msaseg.dashboard.specification import Dashboard, Panel, Runs, Section
 from msaseg.tables.layout import printed_columns
 from msaseg.tables.render import grid

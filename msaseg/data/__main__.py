@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from msaseg.cli.errors import UserError
 from msaseg.data.camvid import COUNTS
 from msaseg.data.download import URL, compare, fetch
-from msaseg.errors import UserError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

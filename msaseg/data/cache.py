@@ -13,10 +13,10 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
+from msaseg.cli.errors import UserError
 from msaseg.data.frames import Decoded, Frame, Pixels, Size, decode
 from msaseg.data.manifest import Row, digest
-from msaseg.data.staging import build_once
-from msaseg.errors import UserError
+from msaseg.data.shared_build import build_once
 
 FORMAT = 2  # raise it when the files below change their meaning: older caches are then left alone
 ARRAYS = ("images", "labels", "full_labels")

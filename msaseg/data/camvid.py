@@ -4,45 +4,11 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
+from msaseg.classes import CLASSES
+from msaseg.cli.errors import UserError
 from msaseg.data.cache import Cache, open_cache
 from msaseg.data.frames import DecodedFrames, Frame
-from msaseg.errors import UserError
 
-IGNORE = 255
-CLASSES = (
-    "Sky",
-    "Building",
-    "Pole",
-    "Road",
-    "Pavement",
-    "Tree",
-    "SignSymbol",
-    "Fence",
-    "Car",
-    "Pedestrian",
-    "Bicyclist",
-    "Unlabelled",
-)
-# The colours of SegNet's own test script; pavement there is (60, 40, 222), not CamVid's (0, 0, 192).
-PALETTE = np.array(
-    [
-        (128, 128, 128),
-        (128, 0, 0),
-        (192, 192, 128),
-        (128, 64, 128),
-        (60, 40, 222),
-        (128, 128, 0),
-        (192, 128, 128),
-        (64, 64, 128),
-        (64, 0, 128),
-        (64, 64, 0),
-        (0, 128, 192),
-        (0, 0, 0),
-    ],
-    dtype=np.uint8,
-)
 COUNTS = {"train": 367, "val": 101, "test": 233}  # frames of the official split
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 

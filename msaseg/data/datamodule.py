@@ -7,12 +7,12 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from msaseg.data.camvid import CLASSES
+from msaseg.classes import CLASSES
+from msaseg.cli.errors import UserError
 from msaseg.data.dataset import FrameDataset, Sample, Source, Store, collate
 from msaseg.data.sampler import EpochSampler, EvalSampler
 from msaseg.data.splits import Split, Splits
 from msaseg.data.transforms import Augment
-from msaseg.errors import UserError
 
 
 class CamVidDataModule(pl.LightningDataModule):

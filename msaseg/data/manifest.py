@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from msaseg.errors import UserError
+from msaseg.cli.errors import UserError
 
 MANIFEST = Path(__file__).with_name("manifest.tsv")
 

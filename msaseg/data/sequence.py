@@ -3,7 +3,7 @@
 import re
 from pathlib import PurePath
 
-from msaseg.errors import UserError
+from msaseg.cli.errors import UserError
 
 FRAMES_PER_SECOND = 30
 _NAME = re.compile(r"(?:.*/)?(?P<sequence>[^_/]+)_f?(?P<number>\d+)")

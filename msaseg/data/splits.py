@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from msaseg.cli.errors import UserError
 from msaseg.data.camvid import COUNTS
-from msaseg.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from msaseg.data.camvid import IGNORE
+from msaseg.classes import IGNORE
+from msaseg.cli.errors import UserError
 from msaseg.data.frames import Pixels, Size
-from msaseg.errors import UserError
 
 
 @dataclass(frozen=True)

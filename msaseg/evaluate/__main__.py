@@ -11,17 +11,17 @@ from typing import Annotated, Any, Literal
 from rich.console import Console
 from rich.progress import track
 
-from msaseg import provenance
+from msaseg.cli.errors import UserError
+from msaseg.cli.keywords import parse
+from msaseg.cli.mistakes import explain
 from msaseg.data.dataset import Batch
-from msaseg.errors import UserError
 from msaseg.evaluate.augmentation import TITLES
 from msaseg.evaluate.frames import Asked, asked, warning
 from msaseg.evaluate.report import show
 from msaseg.evaluate.scoring import precision, score
-from msaseg.keywords import parse
-from msaseg.mistakes import explain
-from msaseg.records import to_json
-from msaseg.restoring import Restored, choose_device, restore
+from msaseg.records import provenance
+from msaseg.records.files import to_json
+from msaseg.training.restore import Restored, choose_device, restore
 
 COMMAND = "python -m msaseg.evaluate"
 

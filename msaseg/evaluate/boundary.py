@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from msaseg.data.camvid import IGNORE
+from msaseg.classes import IGNORE
 from msaseg.data.frames import Pixels
-from msaseg.losses import boundary_target
+from msaseg.training.losses import boundary_target
 
 TOLERANCE = 0.0075
 """Share of the image's diagonal by which an outline may be off: 4.5 pixels at 360x480."""

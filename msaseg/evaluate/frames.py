@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 
+from msaseg.cli.errors import UserError
 from msaseg.config import compose_run, loader_workers
 from msaseg.data.datamodule import CamVidDataModule
-from msaseg.errors import UserError
-from msaseg.restoring import Restored, construct
-from msaseg.running import build
+from msaseg.training.restore import Restored, construct
+from msaseg.training.run import build
 
 DATA = "msaseg.data"
 

@@ -9,9 +9,9 @@ import torch
 from msaseg.data.dataset import Batch
 from msaseg.evaluate.augmentation import class_scores
 from msaseg.evaluate.boundary import BoundaryScore
-from msaseg.metrics import confusion_matrix, scores
-from msaseg.provenance import best_precision
-from msaseg.restoring import Restored
+from msaseg.records.provenance import best_precision
+from msaseg.training.metrics import confusion_matrix, scores
+from msaseg.training.restore import Restored
 
 MIXED = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
@@ -36,7 +36,7 @@ def score(restored: Restored, batches: Iterable[Batch], classes: tuple[str, ...]
         tta: test-time augmentation, a key of `augmentation.VIEWS`.
 
     Returns:
-        The scores of `msaseg.metrics.scores` and of `BoundaryScore`, and the `confusion` matrix.
+        The scores of `msaseg.training.metrics.scores` and of `BoundaryScore`, and the `confusion` matrix.
     """
     device = next(restored.net.parameters()).device
     matrix = confusion_matrix(len(classes)).to(device)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from msaseg.cli.errors import UserError
+from msaseg.cli.keywords import parse
 from msaseg.data.frames import Pixels
-from msaseg.errors import UserError
 from msaseg.export.formats import FORMATS, Format
 from msaseg.export.metadata import metadata, size_in_words
 from msaseg.export.parity import AGREEMENT, DIFFERENCE, Parity, compare, frames
 from msaseg.export.program import program
-from msaseg.keywords import parse
-from msaseg.restoring import Restored, restore
+from msaseg.training.restore import Restored, restore
 
 COMMAND = "python -m msaseg.export"
 

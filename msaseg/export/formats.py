@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
-from msaseg.errors import UserError
+from msaseg.cli.errors import UserError
 from msaseg.export.metadata import KEY, as_text
 from msaseg.export.program import INSIDE, LARGEST, OUTSIDE, Program, example
 

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from msaseg.data.camvid import PALETTE
+from msaseg.classes import PALETTE
 from msaseg.export.program import LARGEST, SMALLEST, SMALLEST_RESIZED
-from msaseg.provenance import code_state
-from msaseg.restoring import Restored
+from msaseg.records.provenance import code_state
+from msaseg.training.restore import Restored
 
 KEY = "msaseg.json"
 """Name of the metadata among the extra files of TorchScript and PT2; ONNX has one property an entry."""

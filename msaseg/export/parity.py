@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from msaseg.cli.errors import UserError
 from msaseg.data.frames import Pixels, Size, resize_image
-from msaseg.data.scene import draw
-from msaseg.errors import UserError
+from msaseg.data.synthetic.scene import draw
 from msaseg.export.formats import Run
 from msaseg.export.program import SMALLEST, SMALLEST_RESIZED, net_to_export, prepared
 from msaseg.export.stretching import stretch
 from msaseg.predict.pictures import IMAGES, read
-from msaseg.restoring import Restored
+from msaseg.training.restore import Restored
 
 AGREEMENT = 0.9999
 """Share of the pixels that must get the same class."""

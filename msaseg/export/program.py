@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from msaseg.data.frames import Size
 from msaseg.export.stretching import stretch
 from msaseg.nets.blocks import STRIDE, crop_like
-from msaseg.nets.encoders import Encoder
-from msaseg.restoring import Restored
+from msaseg.nets.encoders.encoder import Encoder
+from msaseg.training.restore import Restored
 
 SMALLEST = 2 * STRIDE + 1
 """Height and width from which a program works whose net sees images as they are: two positions at stride 64."""

@@ -4,12 +4,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from msaseg.errors import UserError
+from msaseg.cli.errors import UserError
+from msaseg.cli.mistakes import suggestion
 from msaseg.figures.catalogue import catalogue, chosen
 from msaseg.figures.index import Index
 from msaseg.figures.planned import Planned, Skipped
-from msaseg.mistakes import suggestion
-from msaseg.records import results_root
+from msaseg.records.places import results_root
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import machine_paths, protocol_names
 from msaseg.tables.render import published
@@ -54,7 +54,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def draw_all(figures: Sequence[Planned], index: Index) -> None:
     """Draw figures into an index's folder; print a line for each file, or for the reason why there is none."""
-    from msaseg.provenance import code_state  # loads torch
+    from msaseg.records.provenance import code_state
 
     code = code_state()
     for figure in figures:

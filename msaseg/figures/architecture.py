@@ -6,15 +6,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from msaseg import running
 from msaseg.config import compose_run
 from msaseg.figures.diagram import diagram
 from msaseg.figures.edges import Branch, Edges, Shape
 from msaseg.figures.planned import Drawing
-from msaseg.nets.attention import PositionAttention
-from msaseg.nets.decoder import Decoder, DecoderStage
-from msaseg.nets.msanet import MSANet
+from msaseg.nets.msanet.attention import PositionAttention
+from msaseg.nets.msanet.decoder import Decoder, DecoderStage
+from msaseg.nets.msanet.net import MSANet
 from msaseg.tables.protocols import Protocol
+from msaseg.training import run as running
 
 
 def architecture(protocol: Protocol) -> Drawing:

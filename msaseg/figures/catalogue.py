@@ -92,7 +92,7 @@ def _skip(reason: str) -> Drawing:
 
 
 def _architecture(protocol: Protocol) -> Drawing:
-    from msaseg.figures.architecture import architecture  # torch loads only for the figures that need it
+    from msaseg.figures.architecture import architecture
 
     return architecture(protocol)
 

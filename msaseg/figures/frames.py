@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from hydra.utils import instantiate
 
+from msaseg.classes import CLASSES
+from msaseg.cli.errors import UserError
 from msaseg.config import compose_run
-from msaseg.data.camvid import CLASSES
 from msaseg.data.frames import Pixels, Size, resize_label
 from msaseg.data.splits import OfficialSplit
-from msaseg.errors import UserError
 from msaseg.figures.panels import Panel, coloured, enlarged, sheet
 from msaseg.figures.planned import Drawing, Skipped
 from msaseg.tables.protocols import Protocol

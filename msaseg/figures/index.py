@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from msaseg.errors import UserError
+from msaseg.cli.errors import UserError
 from msaseg.figures.planned import Drawing, Planned
 from msaseg.figures.style import rendered
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from msaseg.data.camvid import CLASSES, PALETTE
+from msaseg.classes import CLASSES, PALETTE
 from msaseg.data.frames import Pixels
 from msaseg.figures.style import DPI, GREY, style
 

@@ -6,24 +6,24 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from msaseg import running
 from msaseg.charts.part import origin
+from msaseg.classes import CLASSES
+from msaseg.cli.errors import UserError
 from msaseg.config import compose_run
-from msaseg.data.camvid import CLASSES
 from msaseg.data.datamodule import CamVidDataModule
 from msaseg.data.dataset import FrameDataset, collate
 from msaseg.data.frames import Pixels, resize_label
-from msaseg.errors import UserError
 from msaseg.figures import frames
 from msaseg.figures.panels import Panel, coloured, sheet
 from msaseg.figures.planned import Drawing, Skipped
-from msaseg.intact import DamagedError, read_intact
-from msaseg.module import SegmentationModule
 from msaseg.tables.cells import group
 from msaseg.tables.plan import Plan, Point
 from msaseg.tables.protocols import Protocol
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
+from msaseg.training import run as running
+from msaseg.training.intact import DamagedError, read_intact
+from msaseg.training.module import SegmentationModule
 
 SHOWN = 3  # frames, spread evenly over the test part
 

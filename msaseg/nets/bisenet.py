@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from msaseg.nets.blocks import conv_bn_relu, crop_like, pad_to_stride
-from msaseg.nets.encoders import Encoder
+from msaseg.nets.encoders.encoder import Encoder
 
 WIDTH = 128
 """Channels of the spatial path's output and of every map of the context path."""

@@ -4,7 +4,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from msaseg.nets.blocks import crop_like, pad_to_stride
-from msaseg.nets.encoders import Encoder, VGG16Encoder
+from msaseg.nets.encoders.encoder import Encoder
+from msaseg.nets.encoders.vgg16 import VGG16Encoder
 
 FC_CHANNELS = 1024
 """Of fc6 and fc7: a quarter of VGG16's."""

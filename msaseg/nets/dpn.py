@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from msaseg.nets.blocks import crop_like, pad_to_stride
 from msaseg.nets.deeplab_largefov import check_dilated_vgg16, vgg_head
-from msaseg.nets.encoders import VGG16Encoder
+from msaseg.nets.encoders.vgg16 import VGG16Encoder
 
 REACH = 25
 """Positions that the neighbourhood filter reaches in each direction: 51, the odd size next to its authors' 50."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from msaseg.nets.blocks import crop_like, pad_to_stride
-from msaseg.nets.encoders import Encoder
+from msaseg.nets.encoders.encoder import Encoder
 
 
 class FCN8(nn.Module):

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from msaseg.nets.blocks import conv_bn_relu, crop_like, pad_to_stride
-from msaseg.nets.encoders import STRIDES, Encoder
+from msaseg.nets.encoders.encoder import STRIDES, Encoder
 
 WIDTH = 128
 """Channels of every pooled and fused map."""

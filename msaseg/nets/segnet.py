@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from msaseg.nets.blocks import conv_bn_relu
-from msaseg.nets.encoders import Encoder, VGG16Encoder
+from msaseg.nets.encoders.encoder import Encoder
+from msaseg.nets.encoders.vgg16 import VGG16Encoder
 
 
 class Places(NamedTuple):

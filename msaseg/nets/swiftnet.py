@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from msaseg.nets.blocks import average_on_grid, crop_like, pad_to_stride
-from msaseg.nets.encoders import Encoder, ResNet18Encoder
+from msaseg.nets.encoders.encoder import Encoder
+from msaseg.nets.encoders.resnet18 import ResNet18Encoder
 
 WIDTH = 128
 """Channels of every map of the decoder."""

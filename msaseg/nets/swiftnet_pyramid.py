@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from msaseg.nets.blocks import crop_like, pad_to_stride
-from msaseg.nets.encoders import ResNet18Encoder
+from msaseg.nets.encoders.resnet18 import ResNet18Encoder
 from msaseg.nets.swiftnet import WIDTH, bn_relu_conv, check_resnet18, enlarge_and_add
 
 LEVELS = 3

@@ -15,9 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from msaseg import provenance, running
+from msaseg.cli.errors import UserError
 from msaseg.data.camvid import list_frames
-from msaseg.errors import UserError
 from msaseg.overhead import page
 from msaseg.overhead.loader import measure_loader
 from msaseg.overhead.measurement import Measurement
@@ -26,8 +25,10 @@ from msaseg.overhead.precision import BF16_LEFT_OUT, computes_in_bf16, measure_p
 from msaseg.overhead.rendering import measure_tables
 from msaseg.overhead.report import measure_report
 from msaseg.overhead.step import measure_step
-from msaseg.records import write_whole
+from msaseg.records import provenance
+from msaseg.records.files import write_whole
 from msaseg.tables.protocols import machine_paths
+from msaseg.training import run as running
 
 
 def measure(root: Path | None, repeats: int, steps: int) -> dict[str, Any]:

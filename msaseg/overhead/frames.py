@@ -5,11 +5,11 @@ from pathlib import Path
 import cv2
 from omegaconf import DictConfig
 
-from msaseg import running
 from msaseg.data.datamodule import CamVidDataModule
 from msaseg.data.dataset import Store
 from msaseg.data.frames import Pixels
-from msaseg.data.synthetic import SyntheticStreets
+from msaseg.data.synthetic.streets import SyntheticStreets
+from msaseg.training import run as running
 
 KEPT = 64  # drawn frames that a measurement holds and repeats
 

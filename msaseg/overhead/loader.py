@@ -8,9 +8,10 @@ from statistics import median
 
 from torch.utils.data import DataLoader
 
+from msaseg.classes import CLASSES
 from msaseg.config import compose_run
 from msaseg.data.cache import open_cache
-from msaseg.data.camvid import CLASSES, list_frames
+from msaseg.data.camvid import list_frames
 from msaseg.data.dataset import Sample
 from msaseg.data.frames import DecodedFrames
 from msaseg.data.sampler import EpochSampler

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from msaseg.cli.errors import UserError
 from msaseg.config import ROOT
-from msaseg.errors import UserError
 from msaseg.overhead.measurement import Measurement
 from msaseg.tables.markers import with_part
 

@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from msaseg.data.dataset import Sample
-from msaseg.module import Batch, SegmentationModule
+from msaseg.training.module import Batch, SegmentationModule
 
 
 def plain_loop(

@@ -10,11 +10,11 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
-from msaseg import running
 from msaseg.config import compose_run
-from msaseg.module import Batch, SegmentationModule
 from msaseg.overhead.measurement import Measurement, ratios, rounded
 from msaseg.overhead.plain import plain_loop
+from msaseg.training import run as running
+from msaseg.training.module import Batch, SegmentationModule
 
 MOST_STEPS = {"paper": 1, "laptop": 10}  # a turn: a step of VGG16 takes seconds
 BF16_LEFT_OUT = "bf16 over float32, because this CPU does not compute in bf16 (no avx512_bf16)"

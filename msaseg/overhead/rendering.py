@@ -9,17 +9,17 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from msaseg import records
-from msaseg.data.camvid import CLASSES
+from msaseg.classes import CLASSES
 from msaseg.overhead.measurement import Measurement, rounded
-from msaseg.records import RunRecord
+from msaseg.records import places
+from msaseg.records.run import RunRecord
 from msaseg.tables.plan import Plan, Point
 from msaseg.tables.protocols import protocol_names
 from msaseg.tables.spec import load_tables
 
 RENDER = """
 import sys; from pathlib import Path; from msaseg import records; from msaseg.tables.__main__ import main
-records.PUBLISHED, records.README = Path(sys.argv[1], "experiments"), Path(sys.argv[1], "README.md")
+places.PUBLISHED, places.README = Path(sys.argv[1], "experiments"), Path(sys.argv[1], "README.md")
 sys.exit(main(["render"]))
 """
 
@@ -33,7 +33,7 @@ def measure_tables(calls: int = 3) -> Measurement:
         points = [p for table in load_tables().values() for name in names for p in plan.points(table, name)]
         for point in points:
             generated(point).save(point.path(Path(folder) / "experiments" / "records"))
-        shutil.copy(records.README, folder)
+        shutil.copy(places.README, folder)
         plan.cache.file.unlink()
         seconds = [_seconds_of([sys.executable, "-c", RENDER, folder], outputs) for _ in range(calls + 1)]
     what = f"`tables render`, whole process, {len(points)} records"

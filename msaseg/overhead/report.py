@@ -18,7 +18,7 @@ REPORT = """
 import json, re, sys, time; from pathlib import Path
 started = time.perf_counter()
 from msaseg import records; from msaseg.report.__main__ import main
-records.PUBLISHED = Path(sys.argv[1], "experiments")
+places.PUBLISHED = Path(sys.argv[1], "experiments")
 status = main([])
 status_file = Path("/proc/self/status").read_text()  # `ru_maxrss` begins with its parent's
 peak = int(re.search(r"VmHWM:\\s+(\\d+)", status_file)[1]) / 1024

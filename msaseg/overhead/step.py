@@ -11,13 +11,14 @@ from typing import Any
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
-from msaseg import provenance, running
 from msaseg.config import compose_run
 from msaseg.data.dataset import Sample
-from msaseg.module import Batch, SegmentationModule
 from msaseg.overhead.frames import with_store
 from msaseg.overhead.measurement import Measurement, ratios, rounded
 from msaseg.overhead.plain import now, plain_loop
+from msaseg.records import provenance
+from msaseg.training import run as running
+from msaseg.training.module import Batch, SegmentationModule
 
 
 def measure_step(repeats: int, steps: int) -> tuple[Measurement, dict[str, Any]]:

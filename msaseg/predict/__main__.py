@@ -14,15 +14,15 @@ import cv2
 from rich.console import Console
 from rich.progress import Progress
 
-from msaseg.data.camvid import PALETTE
-from msaseg.errors import UserError
-from msaseg.keywords import parse
+from msaseg.classes import PALETTE
+from msaseg.cli.errors import UserError
+from msaseg.cli.keywords import parse
 from msaseg.predict.film import FILMS, Film, predict_film
 from msaseg.predict.folder import images, predict_images, unfinished
 from msaseg.predict.pictures import IMAGES, replace
 from msaseg.predict.pipeline import Item
 from msaseg.predict.predictor import Predictor
-from msaseg.restoring import Restored, choose_device, restore
+from msaseg.training.restore import Restored, choose_device, restore
 
 COMMAND = "python -m msaseg.predict"
 Tell = Callable[[str | None], None]

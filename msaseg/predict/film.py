@@ -9,8 +9,8 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from msaseg.cli.errors import UserError
 from msaseg.data.frames import Pixels
-from msaseg.errors import UserError
 from msaseg.predict.pictures import index_png, overlay, replace, side_by_side
 from msaseg.predict.pipeline import Item, ahead, predict_all
 from msaseg.predict.predictor import Predictor

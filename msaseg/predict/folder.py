@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from msaseg.cli.errors import UserError
 from msaseg.data.frames import Pixels
-from msaseg.errors import UserError
 from msaseg.predict.pictures import IMAGES, finished, read, save
 from msaseg.predict.pipeline import THREADS, Item, ahead, predict_all
 from msaseg.predict.predictor import Predictor

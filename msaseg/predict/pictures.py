@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from msaseg.data.camvid import PALETTE
+from msaseg.classes import PALETTE
+from msaseg.cli.errors import UserError
 from msaseg.data.frames import Pixels
-from msaseg.errors import UserError
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FILES = {"index": ".png", "overlay": ".jpg", "side_by_side": ".jpg"}

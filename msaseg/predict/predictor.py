@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from msaseg.cli.errors import UserError
 from msaseg.data.frames import Pixels, Size, resize_image
-from msaseg.errors import UserError
-from msaseg.restoring import Restored
+from msaseg.training.restore import Restored
 
 SMALLEST = 64
 """Height and width from which every net works."""

@@ -3,9 +3,10 @@
 import argparse
 import sys
 
-from msaseg.errors import UserError
-from msaseg.mistakes import suggestion
-from msaseg.records import results_root, write_whole
+from msaseg.cli.errors import UserError
+from msaseg.cli.mistakes import suggestion
+from msaseg.records.files import write_whole
+from msaseg.records.places import results_root
 from msaseg.report.content import gather
 from msaseg.report.page import html
 from msaseg.tables.plan import Plan

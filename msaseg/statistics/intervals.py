@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from msaseg.errors import UserError
+from msaseg.cli.errors import UserError
 from msaseg.statistics.blocks import VideoSequence, video_sequences, weights
 from msaseg.statistics.student import t_quantile
 
@@ -150,7 +150,7 @@ def _sums(drawn: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.f
 
 
 def _miou_pct(hits_and_unions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return mIoU of sums (..., 2, C), as `msaseg.metrics.scores` does; nan without any pixel."""
+    """Return mIoU of sums (..., 2, C), as `msaseg.training.metrics.scores` does; nan without any pixel."""
     hits, unions = hits_and_unions[..., 0, :], hits_and_unions[..., 1, :]
     present = unions > 0
     total: NDArray[np.float64] = np.divide(hits, unions, out=np.zeros_like(hits), where=present).sum(-1)

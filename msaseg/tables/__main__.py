@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from msaseg import frame_matrices, records
-from msaseg.errors import UserError
-from msaseg.mistakes import suggestion
-from msaseg.records import RunRecord, results_root
-from msaseg.speeds import speeds_root
+from msaseg.cli.errors import UserError
+from msaseg.cli.mistakes import suggestion
+from msaseg.records import frame_matrices, places
+from msaseg.records.places import results_root
+from msaseg.records.run import RunRecord
+from msaseg.records.speed import speeds_root
 from msaseg.tables.measurements import page
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import machine_paths, protocol_names
@@ -125,7 +126,7 @@ def check_tables(tables: Sequence[Table], plan: Plan) -> int:
     Raises:
         UserError: there is no repository.
     """
-    if records.PUBLISHED is None:
+    if places.PUBLISHED is None:
         raise UserError("check: this package is installed without its repository, which holds what is compared")
     complaints: list[str] = []
     expected = contents(render_all(tables, plan, published(), complaints))
@@ -144,7 +145,7 @@ def check_tables(tables: Sequence[Table], plan: Plan) -> int:
     on_disk = speeds / "README.md"
     if page(speeds, complaints) != (on_disk.read_text(encoding="utf-8") if on_disk.exists() else ""):
         complaints.append(f"{on_disk}: differs from what its records give; run `make tables`")
-    readme = records.README
+    readme = places.README
     if readme.read_text(encoding="utf-8") != readme_today(plan):
         complaints.append(f"{readme}: its results differ from what the records give; run `make tables`")
     return _complain(complaints[:1])

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from msaseg import frame_matrices
-from msaseg.records import RunRecord
+from msaseg.records import frame_matrices
+from msaseg.records.run import RunRecord
 from msaseg.statistics import Frames, Interval, contrast, rank_correlation, seed_noise_bound, seed_spread
 from msaseg.tables.cells import Cell, Group
 from msaseg.tables.claim import Claim, Kind

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from msaseg.errors import UserError
+from msaseg.cli.errors import UserError
 
 
 def markers(name: str) -> tuple[str, str]:

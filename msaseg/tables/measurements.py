@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from msaseg.errors import UserError
-from msaseg.speeds import SpeedRecord
+from msaseg.cli.errors import UserError
+from msaseg.records.speed import SpeedRecord
 from msaseg.tables.render import NOTICE
 
 EXPLAINED = """Each table is one run of `python -m msaseg.benchmark`: all its nets in turns in one process, so the ratio

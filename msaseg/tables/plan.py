@@ -14,10 +14,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from msaseg.cli.errors import UserError
 from msaseg.config import CONF, config_hash, net_hash, plain, without
-from msaseg.errors import UserError
-from msaseg.records import RunKey, records_root
-from msaseg.speeds import speeds_root
+from msaseg.records.places import records_root
+from msaseg.records.run import RunKey
+from msaseg.records.speed import speeds_root
 from msaseg.tables.composed import ComposedCache
 from msaseg.tables.protocols import Protocol, about, compose_protocol
 from msaseg.tables.spec import Table

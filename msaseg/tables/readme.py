@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from msaseg import records
+from msaseg.records import places
+from msaseg.records.files import write_whole
 from msaseg.tables.cells import Group
 from msaseg.tables.markers import with_part
 from msaseg.tables.plan import Plan
@@ -15,15 +16,15 @@ def readme_today(plan: Plan) -> str:
     """Return the README with the verdicts and results that the records give today."""
     names, tables = published(), load_tables().values()
     shown = [(table, groups_of(table, plan, names, [])) for table in tables]
-    text = records.README.read_text(encoding="utf-8")
-    text = with_part(text, "verdicts", in_short(verdicts(tables, plan, names, [])), records.README)
-    return with_part(text, "results", results(shown), records.README)
+    text = places.README.read_text(encoding="utf-8")
+    text = with_part(text, "verdicts", in_short(verdicts(tables, plan, names, [])), places.README)
+    return with_part(text, "results", results(shown), places.README)
 
 
 def update_readme(plan: Plan) -> None:
     """Write today's verdicts and results into the README, if there is a repository."""
-    if records.PUBLISHED is not None:
-        records.write_whole(records.README, readme_today(plan))
+    if places.PUBLISHED is not None:
+        write_whole(places.README, readme_today(plan))
 
 
 def results(tables: Sequence[tuple[Table, Sequence[Group]]]) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from msaseg.records import NO_TABLE, records_root
+from msaseg.records.places import records_root
+from msaseg.records.run import NO_TABLE
 from msaseg.tables.cells import MARKS, Group, group
 from msaseg.tables.layout import layout, show_paper
 from msaseg.tables.plan import Plan

@@ -10,20 +10,15 @@ from statistics import fmean
 
 from omegaconf import OmegaConf
 
+from msaseg.cli.errors import UserError
 from msaseg.config import CONF
-from msaseg.errors import UserError
-from msaseg.gpus import Gpu, visible_gpus
-from msaseg.records import results_root
+from msaseg.records.places import results_root
+from msaseg.sweep.gpus import Gpu, visible_gpus
 from msaseg.tables.cells import group
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import Protocol, machine_paths
 from msaseg.tables.readme import update_readme
-from msaseg.tables.render import (
-    groups_of,
-    published,
-    render_all,
-    write,
-)
+from msaseg.tables.render import groups_of, published, render_all, write
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 from msaseg.tables.summary import print_summary

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from msaseg.errors import UserError
-from msaseg.records import RunRecord
+from msaseg.cli.errors import UserError
+from msaseg.records.run import RunRecord
 from msaseg.tables.spec import Table
 
 

@@ -9,8 +9,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+from msaseg.cli.errors import UserError
 from msaseg.config import CONF
-from msaseg.errors import UserError
 from msaseg.tables.claim import Claim, read_claim
 
 KEYS = {"id", "title", "source", "row_header", "columns", "tolerance", "rows", "transposed", "texts", "note", "speed"}

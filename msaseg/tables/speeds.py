@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from msaseg.cli.errors import UserError
 from msaseg.config import net_hash
-from msaseg.errors import UserError
-from msaseg.speeds import SpeedRecord
+from msaseg.records.speed import SpeedRecord
 from msaseg.tables.plan import Plan
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from msaseg.errors import UserError
-from msaseg.records import write_whole
+from msaseg.cli.errors import UserError
+from msaseg.records.files import write_whole
 from msaseg.tables.cells import group
 from msaseg.tables.claim import Kind
 from msaseg.tables.decide import Verdict, Word, decide

@@ -1,0 +1,46 @@
+"""What composes but cannot be meant: said in one line before anything is built."""
+
+import math
+
+from omegaconf import DictConfig, OmegaConf
+
+from msaseg.cli.errors import UserError
+
+RATES = ("protocol.lr.pretrained", "protocol.lr.scratch", "model.lr", "model.encoder_lr")
+SEEDS = 2**32
+"""NumPy takes no larger one."""
+
+
+def check(config: DictConfig) -> None:
+    """Refuse what composes but cannot be meant.
+
+    Raises:
+        UserError: a row that the table does not have, a selection on test, several devices for one run, a number
+            of another kind or out of range.
+    """
+    rows = config.table.get("rows")
+    if rows is not None and config.row not in rows:
+        raise UserError(f"row={config.row} is not a row of table {config.table.id}: {', '.join(rows)}")
+    if config.protocol.select == "best" and config.protocol.watch != "val":
+        raise UserError("protocol.select=best chooses by the part watched: it needs protocol.watch=val, never test")
+    if config.trainer.devices != 1:
+        raise UserError(f"trainer.devices={config.trainer.devices}: a run takes one device; -m fills the others")
+    _check_numbers(config)
+
+
+def _check_numbers(config: DictConfig) -> None:
+    seed, epochs, size = config.seed, config.protocol.epochs, config.protocol.size
+    if not _whole(seed, 0) or seed >= SEEDS:
+        raise UserError(f"seed={seed}: a seed is a whole number, 0 or more and below {SEEDS}")
+    if not _whole(epochs, 1):
+        raise UserError(f"protocol.epochs={epochs}: set a whole number, 1 or more")
+    if not OmegaConf.is_list(size) or len(size) != 2 or not all(_whole(side, 1) for side in size):
+        raise UserError(f"protocol.size={size}: set [height, width] in whole pixels")
+    for key in RATES:
+        rate = OmegaConf.select(config, key)
+        if not isinstance(rate, int | float) or not math.isfinite(rate) or rate < 0:
+            raise UserError(f"{key}={rate}: set a finite number, 0 or more")
+
+
+def _whole(value: object, lowest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= lowest

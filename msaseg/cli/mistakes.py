@@ -1,0 +1,132 @@
+"""Turn what a user's mistake raises, deep in Hydra or in a constructor, into one line with the mend."""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+)
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from msaseg.cli.errors import UserError
+from msaseg.config import CONF, compose_run
+
+MENDABLE = (ValueError, TypeError, FileNotFoundError)
+"""What constructors raise for an argument that they cannot take."""
+
+
+def explain(error: BaseException, overrides: list[str]) -> str | None:
+    """Return one line for a mistake of the user, or None for an error of the program.
+
+    Args:
+        error: what reached the command line.
+        overrides: what was typed after the module's name.
+    """
+    chain = list(_chain(error))
+    for link in chain:
+        if isinstance(link, UserError):
+            return str(link)
+    for link in chain:
+        if isinstance(link, MissingConfigException):
+            return _unknown_option(link)
+        if isinstance(link, InstantiationException):
+            return _refused_argument(link)
+        if isinstance(link, ConfigCompositionException):
+            return _unknown_key(link, overrides)
+        if isinstance(link, ValueError) and str(link).startswith("Config group override must be"):
+            return _no_option(overrides)
+        if isinstance(link, HydraException | OmegaConfBaseException):
+            return " ".join(str(link).split())
+    return None
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return "did you mean ...?" with the nearest names, or the choice if nothing is near.
+
+    >>> suggestion("papper", ["paper", "official"])
+    'did you mean paper?'
+    """
+    known = sorted(known)
+    near = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _unknown_option(error: MissingConfigException) -> str:
+    group, _, option = str(error.missing_cfg_file).rpartition("/")
+    return f"there is no {group}={option}: {suggestion(option, error.options or [])}"
+
+
+def _no_option(overrides: list[str]) -> str:
+    """Return the line for a group set to null, a number or nothing: `logger=null`."""
+    for word in overrides:
+        group, _, option = word.partition("=")
+        if group in _groups() and not (CONF / group / f"{option}.yaml").is_file():
+            options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+            return f"{word}: a group takes one of its files: {suggestion(option, options)}"
+    return "a group takes the name of one of its files"
+
+
+def _refused_argument(error: InstantiationException) -> str | None:
+    cause = error.__cause__
+    if not isinstance(cause, MENDABLE):
+        return None
+    where = re.search(r"full_key: (\S+)", str(error))
+    return " ".join(f"{where[1] if where else 'configuration'}: {cause}".split())
+
+
+def _unknown_key(error: ConfigCompositionException, overrides: list[str]) -> str:
+    text = " ".join(str(error).split())
+    key = re.search(r"Could not override '([^']+)'", text)
+    if key is None:
+        return text
+    group = key[1].partition("@")[0]
+    if (CONF / group).is_dir():
+        return f"{group} must be added: write +{group}=..."
+    groups = [word for word in overrides if word.lstrip("+").partition("=")[0] in _groups()]
+    try:
+        known = set(_keys(compose_run(groups)))
+    except (HydraException, OmegaConfBaseException):
+        known = set(_keys(compose_run([])))
+    return f"there is no key {key[1]}: {_key_suggestion(key[1], known | _groups())}"
+
+
+def _key_suggestion(word: str, known: set[str]) -> str:
+    """Return "did you mean ...?", also for a key without the part that it lies in, or what lists the keys.
+
+    >>> _key_suggestion("epochs", {"protocol", "protocol.epochs", "model.lr"})
+    'did you mean protocol.epochs?'
+    >>> _key_suggestion("epoch", {"protocol", "protocol.epochs", "model.lr"})
+    'did you mean protocol.epochs?'
+    """
+    leaves = {key.rpartition(".")[2] for key in known}
+    for name in [word, *difflib.get_close_matches(word, leaves, n=1, cutoff=0.8)] if "." not in word else []:
+        found = sorted((key for key in known if key.endswith(f".{name}")), key=lambda key: (key.count("."), key))
+        if found and name not in known:
+            return f"did you mean {' or '.join(found[:3])}?"
+    if difflib.get_close_matches(word, known, cutoff=0.6):
+        return suggestion(word, known)
+    return "python -m msaseg.train --help lists the keys"
+
+
+def _groups() -> set[str]:
+    return {str(folder.relative_to(CONF)) for folder in CONF.rglob("*") if folder.is_dir()}
+
+
+def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
+    for key in config:
+        name = f"{prefix}{key!s}"
+        yield name
+        node = config._get_node(key)
+        if isinstance(node, DictConfig) and OmegaConf.is_dict(node) and not node._is_interpolation():
+            yield from _keys(node, f"{name}.")

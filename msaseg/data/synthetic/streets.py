@@ -1,0 +1,62 @@
+"""Synthetic street scenes with CamVid's classes: for tests, and to see a net learn without data."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from msaseg.cli.errors import UserError
+from msaseg.data.camvid import COUNTS
+from msaseg.data.frames import Pixels
+from msaseg.data.manifest import Row, digest, pixel_digest
+from msaseg.data.synthetic.scene import draw
+
+
+class SyntheticStreets:
+    """Scenes drawn on demand, each a function of (seed, split, number); nothing is stored.
+
+    It is source and store in one. Full-size labels are the labels at the input size.
+
+    Args:
+        size: (h, w) of images and labels.
+        train: number of training scenes.
+        val: number of validation scenes.
+        test: number of test scenes.
+        seed: another seed, other scenes.
+
+    Raises:
+        UserError: a size below 32, or no scene in a part.
+
+    >>> image, label = SyntheticStreets(size=(72, 96)).sample(0, full_label=True)
+    >>> image.shape, label.shape
+    ((72, 96, 3), (72, 96))
+    """
+
+    def __init__(self, size: Sequence[int], train: int = 64, val: int = 16, test: int = 16, seed: int = 0) -> None:
+        self.size, self.seed = (int(size[0]), int(size[1])), seed
+        if min(self.size) < 32:
+            raise UserError(f"source.size={list(size)}: set [height, width] of at least 32 pixels each")
+        counts = dict(zip(COUNTS, (train, val, test), strict=True))
+        for split, count in counts.items():
+            if count < 1:
+                raise UserError(f"source.{split}={count}: set 1 scene or more")
+        self._keys = [(part, number) for part, n in enumerate(counts.values()) for number in range(n)]
+        self.names = tuple(f"{list(COUNTS)[part]}/street_{number:06d}" for part, number in self._keys)
+
+    def open(self) -> "SyntheticStreets":
+        """There is nothing to read."""
+        return self
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all pixels; draws every scene once."""
+        rows = []
+        for index, name in enumerate(self.names):
+            image, label = self.sample(index, full_label=True)
+            split, street = name.split("/")
+            rows.append(Row(split, street, pixel_digest(image), pixel_digest(label)))
+        return digest(rows)
+
+    def sample(self, index: int, *, full_label: bool) -> tuple[Pixels, Pixels]:
+        """Image and label of a scene."""
+        return draw(np.random.default_rng([self.seed, *self._keys[index]]), self.size)

@@ -1,0 +1,1 @@
+"""What a finished run or measurement leaves: its record, and where the numbers in it come from."""

@@ -1,0 +1,1 @@
+"""Many runs: a process each, on the GPUs or cores of a machine."""

@@ -1,0 +1,1 @@
+"""One run: module, losses, metrics, checkpoints, loggers."""

@@ -1,0 +1,120 @@
+"""The checkpoints of one run: two to resume from, and the weights that remain."""
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from torch import nn
+
+from msaseg.training.intact import DamagedError, read_intact
+
+log = logging.getLogger(__name__)
+
+
+def resume_folder(run_dir: Path) -> Path:
+    """Return where the checkpoints to resume from lie."""
+    return run_dir / "checkpoints"
+
+
+def best_folder(run_dir: Path) -> Path:
+    """Return where the weights of the best epoch lie until the run is recorded."""
+    return run_dir / "best"
+
+
+def resume_points(run_dir: Path) -> ModelCheckpoint:
+    """Write a checkpoint after every epoch and keep the last two: one may be cut off while it is written."""
+    return ModelCheckpoint(
+        resume_folder(run_dir),
+        "{epoch:04d}",
+        monitor="step",
+        mode="max",
+        save_top_k=2,
+        save_on_train_epoch_end=True,
+    )
+
+
+def best_weights(run_dir: Path) -> ModelCheckpoint:
+    """Keep the weights of the epoch with the highest mIoU on the validation split."""
+    return ModelCheckpoint(
+        best_folder(run_dir), "{epoch:04d}", monitor="val/miou_pct", mode="max", save_weights_only=True
+    )
+
+
+def next_stage(run_dir: Path, epochs: int) -> str:
+    """Return where a run goes on that is broken off now: "epoch 1" of 40, or "the test"."""
+    done = max(map(epochs_done, resume_folder(run_dir).glob("epoch=*.ckpt")), default=0)
+    return f"epoch {done + 1}" if done < epochs else "the test"
+
+
+def epochs_done(checkpoint: Path) -> int:
+    """Return how many epochs a checkpoint has behind it, by its name: they count from 0."""
+    number = re.match(r"epoch=(\d+)", checkpoint.name)
+    return int(number[1]) + 1 if number else 0
+
+
+def newest_usable(folder: Path, module: nn.Module, *, to_resume: bool) -> Path | None:
+    """Return the checkpoint of the latest epoch that fits a module; name each one that does not.
+
+    Such a one is renamed to `*.broken`, so that nothing is resumed from it later either.
+
+    Args:
+        folder: of the checkpoints.
+        module: that is to go on from it.
+        to_resume: it must hold all that training goes on from, not the weights alone.
+    """
+    for path in sorted(folder.glob("epoch=*.ckpt"), key=lambda path: (epochs_done(path), path.name), reverse=True):
+        try:
+            content = read_intact(path)
+            _check_weights(content, module)
+            if to_resume:
+                _check_progress(content, module, epochs_done(path))
+        except DamagedError as error:
+            log.warning("checkpoint %s cannot be read (%s): using the one before it", path, error)
+            path.rename(path.with_suffix(".broken"))
+        else:
+            return path
+    return None
+
+
+def _check_weights(content: Mapping[str, Any], module: nn.Module) -> None:
+    state = content.get("state_dict")
+    if not isinstance(state, dict):
+        raise DamagedError("it has no state_dict")
+    found = {name: getattr(tensor, "shape", None) for name, tensor in state.items()}
+    own = {name: tensor.shape for name, tensor in module.state_dict().items()}
+    wrong = sorted({name for name, _ in own.items() ^ found.items()})
+    if wrong:
+        raise DamagedError(f"{len(wrong)} tensors do not fit the net, the first {wrong[0]}")
+
+
+def _check_progress(content: Mapping[str, Any], module: nn.Module, epochs: int) -> None:
+    try:
+        done = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+        (optimizer,) = content["optimizer_states"]
+        steered = sum(len(group["params"]) for group in optimizer["param_groups"])
+        dict(content["msaseg"]["history"])
+        for device, state in content["msaseg"]["rng"].items():
+            if device == "cpu" or torch.cuda.is_available():
+                torch.Generator(device).set_state(state)  # raises at a state that is none
+        _ = content["lr_schedulers"], content["pytorch-lightning_version"], content["global_step"]
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DamagedError(f"what training goes on from is not whole: {type(error).__name__} {reason}") from error
+    if done != epochs or steered != len(list(module.parameters())):
+        raise DamagedError(f"it is of epoch {done} and {steered} parameters")
+
+
+def save_weights(trainer: pl.Trainer, path: Path) -> None:
+    """Write the weights so that a reader sees all of them or what was there before."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        trainer.save_checkpoint(part, weights_only=True)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,219 @@
+"""One LightningModule for every net: it trains and scores, and knows no net by name."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from pytorch_lightning.trainer.states import TrainerFn
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from msaseg.classes import CLASSES
+from msaseg.training.losses import SegmentationLoss
+from msaseg.training.metrics import confusion_matrix, frame_matrices, scores
+
+Batch = dict[str, Any]
+"""`image` (N, 3, h, w) uint8, `label` (N, H, W) uint8 (H, W = h, w in training), `name` N frame names."""
+
+
+class OptimizerPartial(Protocol):
+    """An optimizer class with all but its parameters and rates filled in."""
+
+    def __call__(self, params: list[dict[str, Any]]) -> Optimizer:
+        """Return the optimizer of these parameter groups, each with its `lr`."""
+
+
+class SchedulePartial(Protocol):
+    """A learning-rate schedule that lacks only its optimizer and length."""
+
+    def __call__(self, optimizer: Optimizer, *, total_iters: int) -> LRScheduler:
+        """Return the schedule over `total_iters` optimizer steps."""
+
+
+class AuxiliaryLoss(NamedTuple):
+    """The loss of one auxiliary output of a net, and its weight in the sum."""
+
+    loss: nn.Module
+    weight: float
+
+
+class SegmentationModule(pl.LightningModule):
+    """Train a net by cross entropy on its logits, or by another loss, and score it at the labels' own resolution.
+
+    Args:
+        name: of the net; the row of a run outside any table.
+        net: maps (N, 3, h, w) RGB in [0, 1] to (N, C, h, w) logits; see docs/add.md for the contract.
+        num_classes: C, 12 with void scored, 11 without.
+        optimizer: partial; called with one parameter group a learning rate.
+        lr: of every parameter that is not pretrained.
+        encoder_lr: of `net.encoder` if weights were loaded into it.
+        schedule: partial, stepped after every batch; None keeps the rates.
+        auxiliary: loss and weight of each auxiliary output that the net may have.
+        loss: of the logits, in training and in `val/loss`; None is `SegmentationLoss()`.
+
+    Source: paper, section 3.2 (categorical cross entropy, Adam).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        net: nn.Module,
+        num_classes: int,
+        optimizer: OptimizerPartial,
+        lr: float,
+        encoder_lr: float,
+        schedule: SchedulePartial | None = None,
+        auxiliary: Mapping[str, AuxiliaryLoss] | None = None,
+        loss: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.net = net.to(memory_format=torch.channels_last)
+        self.classes = CLASSES[:num_classes]
+        self.optimizer = optimizer
+        self.lr, self.encoder_lr = lr, encoder_lr
+        self.schedule = schedule
+        self.loss = SegmentationLoss() if loss is None else loss
+        outputs = getattr(net, "auxiliaries", ())
+        self.auxiliary = {key: value for key, value in (auxiliary or {}).items() if key in outputs}
+        self.confusion = nn.ModuleDict(
+            {f"{stage}_matrix": confusion_matrix(num_classes) for stage in ("train", "val", "test")}
+        )
+        self.history: dict[str, list[list[float]]] = {}
+        self.results: dict[str, dict[str, Any]] = {}
+        self.frame_matrices: dict[str, NDArray[np.uint32]] = {}
+        self.config: dict[str, Any] = {}
+        self._epoch_start = 0.0
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map uint8 images (N, 3, h, w) to float32 logits (N, C, h, w)."""
+        logits: Tensor = self.net(_normalise(images))
+        return logits.float()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the weighted sum of the losses of one batch."""
+        images, labels = _normalise(batch["image"]), batch["label"].long()
+        logits, extra = self.net(images, auxiliary=True) if self.auxiliary else (self.net(images), {})
+        loss: Tensor = self.loss(logits, labels)
+        self._matrix("train").update(logits.detach().argmax(1), labels)
+        self._train_loss += loss.detach()
+        for key, (auxiliary_loss, weight) in self.auxiliary.items():
+            loss = loss + weight * auxiliary_loss(extra[key], labels)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Score one batch of the validation split."""
+        labels = batch["label"].long()
+        logits = self.upsampled_logits(batch)
+        self._matrix("val").update(logits.argmax(1), labels)
+        self.log("val/loss", self.loss(logits, labels), batch_size=len(labels), on_epoch=True)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Score one batch of the test split; return the predicted classes (N, H, W)."""
+        predicted = self.predict_scored(batch)
+        self._matrix("test").update(predicted, batch["label"].long())
+        return predicted
+
+    def predict_scored(self, batch: Batch) -> Tensor:
+        """Return the predicted classes (N, H, W) of a batch, and keep the confusion matrix of each frame."""
+        predicted = self.upsampled_logits(batch).argmax(1)
+        matrices = frame_matrices(predicted, batch["label"].long(), len(self.classes))
+        self.frame_matrices |= zip(batch["name"], matrices.cpu().numpy().astype(np.uint32), strict=True)
+        return predicted
+
+    def upsampled_logits(self, batch: Batch) -> Tensor:
+        """Return the logits (N, C, H, W) of a batch at its labels' own size."""
+        return F.interpolate(self(batch["image"]), batch["label"].shape[-2:], mode="bilinear")
+
+    def _matrix(self, stage: str) -> MulticlassConfusionMatrix:
+        matrix = self.confusion[f"{stage}_matrix"]
+        assert isinstance(matrix, MulticlassConfusionMatrix)
+        return matrix
+
+    def on_train_epoch_start(self) -> None:
+        """Start the epoch's clock and sums."""
+        self._epoch_start = time.perf_counter()
+        self._train_loss = torch.zeros((), device=self.device)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's loss, scores and seconds."""
+        batches = max(1, self.trainer.num_training_batches)
+        self._note("train/loss", (self._train_loss / batches).item())
+        self._note("train/seconds", time.perf_counter() - self._epoch_start)
+        self._finish("train")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the validation scores."""
+        self._append("val/loss", self.trainer.callback_metrics["val/loss"].item())
+        self._finish("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Keep and log the test scores."""
+        self._finish("test")
+
+    def _finish(self, stage: str) -> None:
+        matrix = self._matrix(stage)
+        confusion = matrix.compute().cpu()
+        matrix.reset()
+        self.results[stage] = {**scores(confusion, self.classes), "confusion": confusion.tolist()}
+        for key in ("miou_pct", "class_accuracy_pct", "pixel_accuracy_pct"):
+            value = self.results[stage][key]
+            if value is not None:
+                self._note(f"{stage}/{key}", value)
+
+    def _note(self, key: str, value: float) -> None:
+        self.log(key, value)
+        self._append(key, value)
+
+    def _append(self, key: str, value: float) -> None:
+        if self.trainer.state.fn == TrainerFn.FITTING:  # a score taken after training is no point of a curve
+            self.history.setdefault(key, []).append([self.current_epoch + 1, round(value, 6)])
+
+    def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's own union of ten types
+        """Give pretrained parameters their own rate, and step the schedule after every batch."""
+        encoder = getattr(self.net, "encoder", None)
+        loaded = encoder is not None and getattr(encoder, "weights_source", "none") != "none"
+        pretrained = list(encoder.parameters()) if loaded and encoder is not None else []
+        known = {id(parameter) for parameter in pretrained}
+        fresh = [parameter for parameter in self.net.parameters() if id(parameter) not in known]
+        groups = [{"params": fresh, "lr": self.lr}, {"params": pretrained, "lr": self.encoder_lr}]
+        optimizer = self.optimizer([group for group in groups if group["params"]])
+        if self.schedule is None:
+            return optimizer
+        schedule = self.schedule(optimizer, total_iters=int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add configuration, history, latest results and the state of the random numbers: plain types and tensors."""
+        checkpoint["msaseg"] = {
+            "config": self.config,
+            "history": self.history,
+            "results": self.results,
+            "rng": _rng_state(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take history, results and random numbers up where they were; the oldest checkpoints hold no results."""
+        self.history = checkpoint["msaseg"]["history"]
+        self.results = checkpoint["msaseg"].get("results", {})
+        for device, state in checkpoint["msaseg"]["rng"].items():
+            torch.set_rng_state(state.cpu()) if device == "cpu" else torch.cuda.set_rng_state(state.cpu())
+
+
+def _normalise(images: Tensor) -> Tensor:
+    """Map uint8 (N, 3, h, w) to float in [0, 1]; mean and deviation belong to the encoder."""
+    return images.contiguous(memory_format=torch.channels_last).float() / 255
+
+
+def _rng_state() -> dict[str, Tensor]:
+    state = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
