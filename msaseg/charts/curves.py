@@ -16,7 +16,7 @@ LAST = "The paper's numbers are those after its last epoch; they stand at the la
 
 def training_curves(part: Part) -> list[Chart]:
     """Return the plot of the loss and that of the pixel accuracy; each net has a colour, the watched part is dashed."""
-    histories = {row: [RunRecord.load(run.path) for run in part.runs(row)] for row in part.table.rows if part.runs(row)}
+    histories = {row: [run.trained for run in part.runs(row)] for row in part.table.rows if part.runs(row)}
     return [chart for name, axis in PLOTS.items() for chart in _plot(part, histories, name, axis)]
 
 

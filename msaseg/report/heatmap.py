@@ -35,7 +35,3 @@ def heatmap(matrix: Matrix) -> Json:
     look["yaxis"] |= {"autorange": "reversed", "showgrid": False, "type": "category"}
     look["xaxis"] |= {"tickangle": -45, "type": "category"}
     return {"data": [trace], "layout": look}
-
-
-def _text(share: float | None) -> str:
-    return f"{100 * share:.0f}" if share is not None and share >= SHOWN else ""
