@@ -63,10 +63,14 @@ class Results:
         return self._filled[key]
 
     def shown(self, table: Table, protocols: Sequence[str]) -> list[FilledTable]:
-        """Return a table under those of the protocols that it has records under; under the first one if none."""
+        """Return a table under those of the protocols that it has records under; under the first one if none.
+
+        What is computed of the nets themselves is the same under all: it is shown once.
+        """
         names = [name for name in protocols if name in table.protocols] or table.protocols[:1] or protocols
         filled = [self.filled(table, name) for name in names]
-        return [one for one in filled if one.runs] or filled[:1]
+        there = [one for one in filled if one.runs]
+        return there[: 1 if table.texts else None] or filled[:1]
 
     def record(self, path: Path) -> RunRecord | None:
         """Return a run's record, or None if it cannot be read or lies elsewhere than it says."""

@@ -17,6 +17,8 @@ FILE = "verdicts.md"
 def verdicts(tables: Iterable[Table], results: Results, protocols: Sequence[str]) -> list[tuple[Table, Verdict]]:
     """Return the verdict on each claim under the first protocol and each other that its table has records under.
 
+    A count is of the net itself, whatever it is trained on: it is decided once.
+
     Args:
         tables: whose claims are looked at.
         results: what is recorded; frames' matrices that cannot be read are named in its `unreadable`.
@@ -29,7 +31,8 @@ def verdicts(tables: Iterable[Table], results: Results, protocols: Sequence[str]
         filled = [results.filled(table, protocol) for protocol in protocols]
         filled = [one for number, one in enumerate(filled) if one.runs or number == 0]
         for claim in table.claims.values():
-            for one in filled:
+            once = next((one for one in filled if one.runs), filled[0])
+            for one in [once] if claim.kind is Kind.COUNT else filled:
                 try:
                     found.append((table, decide(claim, one)))
                 except UserError as error:
