@@ -201,7 +201,7 @@ def test_curve_of_a_watched_test_part_is_called_so(suite):
     history = {"train/loss": [[1, 1.0]], "val/loss": [[1, 2.0]]}
     suite.add(suite.points("paper", "msanet")[0], 40.0, history=history, config={"data": {"watch": "test"}})
     chart = drawn(suite, "paper")["training_curves-paper-loss"]
-    assert "test part" in series(chart)[1].label
+    assert "test (chooses nothing)" in series(chart)[1].label
     assert not any("validation" in one.label for one in chart.series)
 
 
