@@ -4,11 +4,11 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from command_line import TINY
 from test_wandb_logger import logged
+from wandb_server import Server, serving
 
 from msaseg.config import ROOT, compose_run, hashed_part
 from msaseg.dashboard import __main__ as command
@@ -48,42 +48,23 @@ def content(plan):
     return dashboard(tables, runs_of_tables(tables, plan))
 
 
-class Server:
-    """What W&B answers to a publication; it keeps what was sent."""
-
-    app_url = "https://wandb.test"
-    default_entity = "someone"
-
-    def __init__(self, refuse=None):
-        self.sent, self.refuse = [], refuse
-        self._service_api = self
-
-    def projects(self, entity):
-        return [SimpleNamespace(name="msaseg")]
-
-    def execute_graphql(self, query, variables):
-        if "ProjectInternalId" in query:
-            return {"project": {"internalId": "1"} if variables["projectName"] == "msaseg" else None}
-        if len(self.sent) == self.refuse:
-            raise ConnectionError("permission\ndenied")
-        self.sent.append(variables)
-        project = {"name": variables["projectName"], "entityName": variables["entityName"]}
-        view = {key: variables[key] for key in ("name", "displayName", "description", "spec")}
-        return {"upsertView": {"view": {"id": f"id{len(self.sent)}", "project": project, **view}}}
-
-
 @pytest.fixture
 def server(monkeypatch):
+    """W&B's own library talks to it, over HTTP."""
     import wandb
 
     server = Server()
-    monkeypatch.setattr(wandb, "login", lambda **_: True)
-    monkeypatch.setattr(wandb, "Api", lambda: server)
-    return server
+    wandb.teardown()  # another test's session may be offline
+    with serving(server) as address:
+        monkeypatch.setenv("WANDB_BASE_URL", address)
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        monkeypatch.delenv("WANDB_MODE", raising=False)
+        yield server
+    wandb.teardown()
 
 
-def test_dry_run_prints_every_declared_table_then_the_sections_on_runs(plan, capsys):
-    assert command.main(["--dry-run"]) == 0
+def test_json_has_every_declared_table_then_the_sections_on_runs(plan, capsys):
+    assert command.main(["--json"]) == 0
     first = capsys.readouterr().out
     printed = json.loads(first)
     assert printed["project"] == "msaseg"
@@ -93,16 +74,16 @@ def test_dry_run_prints_every_declared_table_then_the_sections_on_runs(plan, cap
     assert pooling["sections"] == ["pooling_sweep", *COMMON]
     classes = next(page for page in printed["workspaces"] if page["name"] == "class_iou")
     assert classes["sections"] == ["class_iou", "curves", "overlays", "speed"]  # it shows the classes itself
-    assert command.main(["--dry-run"]) == 0
+    assert command.main(["--json"]) == 0
     assert capsys.readouterr().out == first
 
 
-def test_dry_run_shows_a_table_as_soon_as_it_is_declared(plan, capsys, monkeypatch):
+def test_json_shows_a_table_as_soon_as_it_is_declared(plan, capsys, monkeypatch):
     tables = load_tables()
     new = replace(tables["pooling_sweep"], id="another")
     monkeypatch.setattr(command, "load_tables", lambda: {**tables, "another": new})
     monkeypatch.setattr("msaseg.dashboard.runs.swept_keys", lambda table: ())
-    assert command.main(["--dry-run", "--project", "elsewhere"]) == 0
+    assert command.main(["--json", "--project", "elsewhere"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert "another" in [section["id"] for section in printed["sections"]]
     assert printed["project"] == "elsewhere"
@@ -200,7 +181,7 @@ def test_publishing_sends_the_report_and_a_workspace_a_table_and_prints_the_addr
     lines = capsys.readouterr().out.splitlines()
     names = [line.partition(": ")[0] for line in lines]
     assert names == ["report", *(f"workspace {name}" for name in content.workspaces)]
-    assert all(": https://wandb.test/someone/msaseg" in line for line in lines)
+    assert all(": http://127.0.0.1:" in line and "/someone/msaseg" in line for line in lines)
     report, *workspaces = server.sent
     assert [sent["displayName"] for sent in workspaces] == list(content.workspaces)
     assert {(sent["entityName"], sent["projectName"]) for sent in server.sent} == {("someone", "msaseg")}
@@ -216,13 +197,34 @@ def test_publishing_sends_the_report_and_a_workspace_a_table_and_prints_the_addr
             assert metric in json.dumps(grid["panelBankSectionConfig"])
 
 
+def test_second_call_updates_the_same_pages_and_keeps_their_addresses(plan, content, server, capsys, monkeypatch):
+    assert command.main([]) == 0
+    first, before = capsys.readouterr().out, dict(server.views)
+    changed = replace(content, common=content.common[:1])
+    monkeypatch.setattr(command, "dashboard", lambda *_: changed)
+    assert command.main([]) == 0
+    assert capsys.readouterr().out == first
+    assert server.views.keys() == before.keys()
+    assert all(len(server.views[id]["spec"]) < len(before[id]["spec"]) for id in before)
+
+
+def test_dry_run_is_an_outline_of_pages_sections_and_panels(plan, content, capsys):
+    assert command.main(["--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["project msaseg", "report msaseg"]
+    assert [line.strip() for line in lines if line.startswith("  ") and not line.startswith("    ")] == [
+        section.title for section in content.sections
+    ]
+    assert len([line for line in lines if line.startswith("    ")]) == sum(len(one.panels) for one in content.sections)
+
+
 def test_entity_and_project_of_the_command_line_are_used(plan, server, capsys):
     assert command.main(["--entity", "team", "--project", "msaseg"]) == 0
     assert {sent["entityName"] for sent in server.sent} == {"team"}
     assert command.main(["--entity", "team", "--project", "nothing"]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: W&B did not take the report: ValueError:")
-    assert "'team/nothing' not found" in error
+    assert "Project nothing does not exist under entity team" in error
 
 
 def test_refused_page_is_one_line_after_those_that_were_saved(plan, server, capsys):
@@ -231,8 +233,8 @@ def test_refused_page_is_one_line_after_those_that_were_saved(plan, server, caps
     out, err = capsys.readouterr()
     assert [line.partition(": ")[0] for line in out.splitlines()] == ["report", "workspace attention_sweep"]
     assert err.splitlines()[-1] == (
-        "error: W&B did not take the workspace backbone_replication_sweep: ConnectionError: permission denied; "
-        "look at --entity and --project"
+        "error: W&B did not take the workspace backbone_replication_sweep: "
+        "WandbApiFailedError: input: permission denied; look at --entity and --project"
     )
 
 
@@ -259,9 +261,9 @@ def refuse():
 
 
 def test_account_without_default_entity_is_asked_for_one(plan, server, monkeypatch, capsys):
-    server.default_entity = None
+    server.entity = None
     assert command.main([]) == 2
-    assert capsys.readouterr().err == "error: the W&B account has no default entity: add --entity NAME\n"
+    assert capsys.readouterr().err.splitlines()[-1] == "error: the W&B account has no default entity: add --entity NAME"
 
 
 def test_dry_run_needs_neither_torch_nor_wandb():

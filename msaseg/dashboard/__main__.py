@@ -1,4 +1,4 @@
-"""The dashboard's command line: `python -m msaseg.dashboard [--dry-run] [--entity E] [--project P]`."""
+"""The dashboard's command line: `python -m msaseg.dashboard [--dry-run | --json] [--entity E] [--project P]`."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from msaseg.cli.errors import UserError
 from msaseg.config import CONF
 from msaseg.dashboard.runs import runs_of_tables
 from msaseg.dashboard.sections import dashboard
-from msaseg.dashboard.specification import to_json
+from msaseg.dashboard.specification import outline, to_json
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import machine_paths
 from msaseg.tables.spec import load_tables
@@ -25,14 +25,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    if not args.dry_run:
+    look = args.dry_run or args.json
+    if not look:
         from msaseg.dashboard import publish
 
         entity = publish.account(args.entity)
     tables = load_tables()
     content = dashboard(tables, runs_of_tables(tables, Plan(machine_paths().outputs)))
-    if args.dry_run:
-        print(to_json(content, args.project))
+    if look:
+        print((to_json if args.json else outline)(content, args.project))
         return 0
     for name, address in publish.publish(content, entity, args.project):
         print(f"{name}: {address}")
@@ -42,10 +43,11 @@ def _run(args: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m msaseg.dashboard",
-        description="Publish a W&B report over all tables and a workspace for each; every call makes new ones.",
+        description="Publish a W&B report over all tables and a workspace for each; a later call updates them.",
     )
     project = str(OmegaConf.load(CONF / "logger" / "wandb.yaml").project)
-    parser.add_argument("--dry-run", action="store_true", help="print what would be published, as JSON")
+    parser.add_argument("--dry-run", action="store_true", help="print an outline of what would be published")
+    parser.add_argument("--json", action="store_true", help="print all of it, and publish nothing")
     parser.add_argument("--entity", help="user or team; default: that of the account")
     parser.add_argument("--project", default=project, help=f"default: {project}")
     return parser

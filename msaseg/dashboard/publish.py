@@ -47,6 +47,8 @@ def account(entity: str | None) -> str:
 def publish(dashboard: Dashboard, entity: str, project: str) -> Iterator[tuple[str, str]]:
     """Save the report, then the workspaces; yield the name and address of each when it is saved.
 
+    A page that an earlier call left in the project, also from another machine, is replaced and keeps its address.
+
     Raises:
         UserError: W&B did not take one; those before it are saved.
     """
@@ -55,12 +57,26 @@ def publish(dashboard: Dashboard, entity: str, project: str) -> Iterator[tuple[s
         pages[f"workspace {name}"] = workspace(name, sections, entity, project)
     for name, page in pages.items():
         try:
+            _find_itself(page)
             page.save()  # type: ignore[no-untyped-call]
             address = str(page.url)
         except Exception as error:  # W&B raises many types, for no network, no rights, no such project
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
             raise UserError(f"W&B did not take the {name}: {reason}; look at --entity and --project") from error
         yield name, address
+
+
+def _find_itself(page: wr.Report | ws.Workspace) -> None:
+    """Give a page the id of the one that stands in the project under the same title or name, if there is one."""
+    if isinstance(page, wr.Report):
+        reports = wandb.Api().reports(f"{page.entity}/{page.project}")
+        page.id = next((found.id for found in reports if found.display_name == page.title), "")
+        return
+    page._internal_name = f"nw-msaseg{page.name.replace('_', '')}-v"
+    try:
+        page._internal_id = ws.internal.View.from_name(page.entity, page.project, page._internal_name).id
+    except ValueError:  # there is none yet
+        page._internal_id = ""
 
 
 def report(dashboard: Dashboard, entity: str, project: str) -> wr.Report:

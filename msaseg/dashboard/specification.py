@@ -1,4 +1,4 @@
-"""What the W&B pages show, as plain data: the dry run prints it, publishing makes W&B's objects from it."""
+"""What the W&B pages show, as plain data: the dry run prints an outline, publishing makes W&B's objects from it."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -85,6 +85,16 @@ class Dashboard:
     def _beside(self, section: Section) -> list[Section]:
         """Leave out what a table's own section shows already."""
         return [common for common in self.common if not set(common.panels) <= set(section.panels)]
+
+
+def outline(dashboard: Dashboard, project: str) -> str:
+    """Return the pages, their sections and the titles of their panels, indented."""
+    lines = [f"project {project}", f"report {dashboard.title}"]
+    for section in dashboard.sections:
+        lines.append(f"  {section.title}")
+        lines += [f"    {panel.kind}: {panel.title}" for panel in section.panels]
+    lines += [f"workspace {name}: {len(sections)} sections" for name, sections in dashboard.workspaces.items()]
+    return "\n".join(lines)
 
 
 def to_json(dashboard: Dashboard, project: str) -> str:
