@@ -12,7 +12,8 @@ from hydra.core.global_hydra import GlobalHydra
 from torch import nn
 
 from msaseg.benchmark import __main__ as command
-from msaseg.benchmark import measuring, modes
+from msaseg.benchmark import modes
+from msaseg.benchmark import run as benchmark_run
 from msaseg.benchmark.modes import program
 from msaseg.benchmark.roofline import Peaks
 from msaseg.benchmark.session import Conditions, make_step, prepare
@@ -30,7 +31,7 @@ DEFAULTS = {"form": "plain", "mode": "eager", "precision": "fp32"}
 def benchmark(monkeypatch, tmp_path):
     """Call the command line; every output goes below `tmp_path`, and the device's peaks are given."""
     monkeypatch.setenv("MSASEG_OUTPUTS", str(tmp_path))
-    monkeypatch.setattr(measuring, "measure_peaks", lambda *_: Peaks(1e12, 1e12))
+    monkeypatch.setattr(benchmark_run, "measure_peaks", lambda *_: Peaks(1e12, 1e12))
     handlers = logging.getLogger().handlers[:]
     environment = dict(os.environ)
 

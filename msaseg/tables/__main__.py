@@ -12,13 +12,13 @@ from msaseg.records import frame_matrices, places
 from msaseg.records.places import results_root
 from msaseg.records.run import RunRecord
 from msaseg.records.speed import speeds_root
-from msaseg.tables.measurements import page
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import machine_paths, protocol_names
 from msaseg.tables.readme import readme_today, update_readme
 from msaseg.tables.render import contents, published, render_all, write
 from msaseg.tables.reproduce import reproduce
 from msaseg.tables.spec import Table, load_tables, made_under
+from msaseg.tables.speed_page import page
 from msaseg.tables.verdicts import FILE as VERDICTS
 from msaseg.tables.verdicts import page as verdicts_page
 from msaseg.tables.verdicts import summary, told, verdicts, write_verdicts

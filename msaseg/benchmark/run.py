@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from msaseg.benchmark.memory import memory_limit, peak_bytes, release
 from msaseg.benchmark.modes import check_packages
 from msaseg.benchmark.precision import TYPES, products_in
-from msaseg.benchmark.records import Results, records
+from msaseg.benchmark.record import Results, records
 from msaseg.benchmark.roofline import Peaks, higher, measure_peaks
 from msaseg.benchmark.session import Conditions, make_step, prepare
 from msaseg.benchmark.throughput import ENDS, find_best_batches
@@ -22,7 +22,7 @@ from msaseg.benchmark.variants import CHOICES, Variant, build, parse
 from msaseg.cli.errors import UserError
 from msaseg.cli.mistakes import suggestion
 from msaseg.records.speed import speeds_root
-from msaseg.tables import measurements as table
+from msaseg.tables import speed_page
 from msaseg.training.restore import choose_device
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def measure(config: DictConfig) -> int:
     root = speeds_root(config.publish, Path(config.paths.outputs))
     paths = [record.save(root) for record in found]
     if found:
-        log.info("\n%s\n\n%s\n", table.conditions(found[0]), table.table(found))
+        log.info("\n%s\n\n%s\n", speed_page.conditions(found[0]), speed_page.table(found))
         log.info("%d records in %s", len(paths), paths[0].parent)
     if results.failed:
         names = ", ".join(results.failed)
