@@ -9,6 +9,7 @@ from torch import nn
 from msaseg.benchmark.memory import memory_limit, out_of_memory, peak_bytes
 from msaseg.benchmark.precision import check, products_in
 from msaseg.benchmark.roofline import Peaks, higher, measure_peaks, roofline, traffic
+from msaseg.records.cost import cost
 
 CPU = torch.device("cpu")
 
@@ -23,6 +24,23 @@ def test_traffic_counts_weights_and_maps_of_the_convolutions_alone():
     maps = (3 + 8) * pixels + (8 + 2) * pixels
     assert traffic(small(), (10, 20), 4) == 4 * (weights + maps)
     assert traffic(small(), (10, 20), 2) == 2 * (weights + maps)
+
+
+class WithBranch(nn.Module):
+    """A layer, a factor, and a branch that only training runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.branch = nn.Conv2d(3, 2, 1), nn.Conv2d(3, 9, 1)
+        self.factor = nn.Parameter(torch.ones(1))
+
+    def forward(self, images):
+        return self.layer(images) * self.factor.abs()
+
+
+def test_deployed_parameters_are_those_that_an_image_meets():
+    counted = cost(WithBranch(), (10, 20))
+    assert counted == {"params": 8 + 36 + 1, "params_deployed": 8 + 1, "macs": 3 * 2 * 200, "input_size": [10, 20]}
 
 
 def test_bound_is_the_slower_of_the_two():

@@ -11,8 +11,9 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from msaseg.benchmark.forms import END_TO_END
 from msaseg.benchmark.roofline import Peaks, roofline
-from msaseg.benchmark.session import Conditions, Subject
+from msaseg.benchmark.session import FRAME, Conditions, Subject
 from msaseg.benchmark.throughput import Throughput, in_one_line
 from msaseg.benchmark.timing import ratios, summary
 from msaseg.benchmark.variants import CHOICES
@@ -31,6 +32,7 @@ class Results:
         throughput: of those that have turns.
         peak: bytes, where they can be seen.
         peaks: of the device, by precision: the better of what was measured before and after the nets.
+        clocks: of the device, before and after the turns.
         failed: nets that were named in a line.
         seconds: wall time of each phase.
     """
@@ -40,6 +42,7 @@ class Results:
     throughput: dict[str, Throughput] = field(default_factory=dict)
     peak: dict[str, int] = field(default_factory=dict)
     peaks: dict[str, Peaks] = field(default_factory=dict)
+    clocks: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -60,7 +63,7 @@ def records(config: DictConfig, reference: str, conditions: Conditions, results:
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "reference": reference,
         "size": list(conditions.size),
-        "include": {"copy": conditions.copy, "argmax": conditions.argmax},
+        "clocks": results.clocks,
     }
     for label in results.turns:
         yield SpeedRecord(**shared, **_own(config, label, reference, conditions, results))
@@ -77,6 +80,7 @@ def _own(config: DictConfig, label: str, reference: str, conditions: Conditions,
         "net": label,
         "model": variant.model,
         **{key: getattr(variant, key) for key in CHOICES},
+        "include": dict.fromkeys(("copy", "resize", "argmax", "back"), variant.form == END_TO_END),
         "latency_ms": latency,
         "fps": float(f"{1000 / latency['median']:.5g}"),
         "throughput": _throughput(results.throughput[label]),
@@ -88,6 +92,7 @@ def _own(config: DictConfig, label: str, reference: str, conditions: Conditions,
             **{key: config[key] for key in ("warmup", "repeats", "calls")},
             "order": list(results.turns),
             "input": "random pixels",
+            "frame": list(FRAME),
             "weights": "random",
         },
         "config": described,
@@ -103,7 +108,6 @@ def _described(config: DictConfig, subject: Subject, reference: str, conditions:
         "words": list(variant.words),
         **{key: getattr(variant, key) for key in CHOICES},
         "size": list(conditions.size),
-        "include": dict(config.include),
         "device": conditions.device.type,
         "reference": reference,
         **{key: config[key] for key in ("warmup", "repeats", "calls", "most_images", "seed")},

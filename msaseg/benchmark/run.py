@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 
+from msaseg.benchmark.clocks import read_clocks
 from msaseg.benchmark.memory import memory_limit, peak_bytes, release
 from msaseg.benchmark.modes import check_packages
 from msaseg.benchmark.precision import TYPES, products_in
@@ -21,7 +22,7 @@ from msaseg.benchmark.timing import Procedure, Step, Stopwatch, stopwatch, take_
 from msaseg.benchmark.variants import CHOICES, Variant, build, parse
 from msaseg.cli.errors import UserError
 from msaseg.cli.mistakes import suggestion
-from msaseg.records.speed import speeds_root
+from msaseg.records.speed import SAMPLES, speeds_root
 from msaseg.tables import speed_page
 from msaseg.training.restore import choose_device
 
@@ -80,11 +81,10 @@ def read(config: DictConfig) -> tuple[Conditions, Procedure]:
             raise UserError(f"{key}={config[key]}: write a whole number, {least} or more")
     if config.device not in ("auto", "cpu", "cuda"):
         raise UserError(f"device={config.device}: {suggestion(str(config.device), ('auto', 'cpu', 'cuda'))}")
-    for key in ("copy", "argmax"):
-        if not isinstance(config.include[key], bool):
-            raise UserError(f"include.{key}={config.include[key]}: write true or false")
-    conditions = Conditions(size, choose_device(config.device), config.include["copy"], config.include["argmax"])
-    return conditions, Procedure(config.warmup, config.repeats, config.calls)
+    samples = config.repeats * config.calls
+    if config.publish and samples < SAMPLES:
+        raise UserError(f"repeats × calls = {samples}: a published speed takes {SAMPLES}: write more, or publish=false")
+    return Conditions(size, choose_device(config.device)), Procedure(config.warmup, config.repeats, config.calls)
 
 
 def _measure(variants: list[Variant], seed: int, conditions: Conditions, procedure: Procedure, most: int) -> Results:
@@ -95,7 +95,9 @@ def _measure(variants: list[Variant], seed: int, conditions: Conditions, procedu
     before = _peaks(precisions, device, watch)
     phases.end("prepare")
     log.info("%d nets in turns on %s", len(steps), device)
+    results.clocks["before"] = read_clocks(device)
     turns = take_turns(steps, watch, procedure)
+    results.clocks["after"] = read_clocks(device)  # at once: an idle GPU slows down
     for label, failure in turns.failures.items():
         results.fail(label, failure)
     results.turns = turns.seconds

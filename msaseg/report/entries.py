@@ -69,8 +69,8 @@ def ours(cell: Cell, protocol: str, column: str, runs: Sequence[Run], link: str,
         kind="ours",
         text=text or "",
         spread="" if cell.sd is None else f"± {cell.sd:.2f}",
-        count="" if cell.mean is None else _count(cell),
-        marks=_marks(cell, ("stale", "dirty", *(["outside"] if cell.mean is None else []))),
+        count="" if cell.mean is None else cell.count,
+        marks=_marks(cell, ("stale", "dirty", "size", *(["outside"] if cell.mean is None else []))),
         protocol=protocol,
         hover=on_hover(protocol, column, [run for run in runs if column in run.values]),
         link=link,
@@ -92,10 +92,6 @@ def difference(cell: Cell, protocol: str) -> Entry:
         state="outside" if marks else "",
         order=cell.difference,
     )
-
-
-def _count(cell: Cell) -> str:
-    return f"n={cell.n} of {cell.asked}" if "fewer" in cell.marks else f"n={cell.n}"
 
 
 def _marks(cell: Cell, shown: Sequence[str]) -> tuple[tuple[str, str], ...]:
