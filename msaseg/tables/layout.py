@@ -56,8 +56,7 @@ def _transposed(table: Table, groups: Sequence[Group]) -> tuple[list[str], list[
 
 def show(cell: Cell) -> str:
     """Return what a cell says: mean ± sd (n), or its text, with the marks of the runs behind it."""
-    count = f"n={cell.n} of {cell.asked}" if "fewer" in cell.marks else f"n={cell.n}"
-    return show_content(cell, f" ({count})")
+    return show_content(cell, f" ({cell.count})")
 
 
 def show_content(cell: Cell, count: str = "") -> str:
@@ -68,7 +67,7 @@ def show_content(cell: Cell, count: str = "") -> str:
         said = f"{cell.text}{' ' + MARKS['outside'][0] if 'outside' in cell.marks else ''}"
     else:
         said = f"{cell.mean:.2f}{'' if cell.sd is None else f' ± {cell.sd:.2f}'}{count}"
-    signs = "".join(MARKS[mark][0] for mark in ("stale", "dirty", "weights") if mark in cell.marks)
+    signs = "".join(MARKS[mark][0] for mark in ("stale", "dirty", "weights", "size") if mark in cell.marks)
     return f"{said}{' ' + signs if signs else ''}"
 
 

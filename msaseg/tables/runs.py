@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ class Run:
         hardware: of the machine.
         seconds: that it took.
         finished: UTC time, ISO 8601.
+        size: (height, width) of the images.
         other_weights: whether the encoder started from other weights than the configuration names.
+        ranges: of a speed, column key to the range of its calls and their number.
     """
 
     path: Path
@@ -39,7 +41,9 @@ class Run:
     hardware: dict[str, Any]
     seconds: float
     finished: str
+    size: list[int]
     other_weights: bool = False
+    ranges: dict[str, tuple[float, float, int]] = field(default_factory=dict)
 
     def number(self, column: str) -> float:
         """Return the number of a column that has one."""
@@ -92,6 +96,7 @@ def _run(path: Path, root: Path, table: Table, row: str) -> Run:
             hardware=dict(record.hardware),
             seconds=float(record.seconds["total"]),
             finished=str(record.finished),
+            size=list(record.cost["input_size"]),
             other_weights=not record.has_weights_asked_for,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:

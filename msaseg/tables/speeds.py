@@ -1,20 +1,15 @@
 """The measured speeds of a table's nets: what `msaseg.benchmark` recorded of the nets that the rows train."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from msaseg.cli.errors import UserError
 from msaseg.config import net_hash
-from msaseg.records.speed import SpeedRecord
+from msaseg.records.speed import SpeedRecord, extent, read_speeds
 from msaseg.tables.plan import Plan
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 
 SPEED = "speed."
 """What the keys of columns begin with that hold measured speeds: `speed.cpu.fps`."""
-
-FPS_ENDS = (("p5", "p95"), ("p95", "p5"))
-"""Percentile of the frames a second to that of the latency."""
 
 
 def speed_runs(table: Table, protocol: str, plan: Plan, complaints: list[str]) -> list[Run]:
@@ -31,7 +26,7 @@ def speed_runs(table: Table, protocol: str, plan: Plan, complaints: list[str]) -
     """
     if not any(column.startswith(SPEED) for column in table.columns):
         return []
-    records = list(_records(plan.speeds(protocol), complaints))
+    records = list(read_speeds(plan.speeds(protocol), complaints))
     rows = {digest: row for row, digest in plan.nets(table, protocol).items()} if records else {}
     latest: dict[tuple[str, str], Run] = {}
     for path, record in records:
@@ -42,14 +37,6 @@ def speed_runs(table: Table, protocol: str, plan: Plan, complaints: list[str]) -
         if key not in latest or latest[key].finished < record.finished:
             latest[key] = _run(path, record, row)
     return [run for _, run in sorted(latest.items())]
-
-
-def _records(root: Path, complaints: list[str]) -> Iterator[tuple[Path, SpeedRecord]]:
-    for path in sorted(root.glob("*/*.json")):
-        try:
-            yield path, SpeedRecord.load(path)
-        except (UserError, OSError) as error:
-            complaints.append(str(error))
 
 
 def _as_asked(record: SpeedRecord, table: Table) -> bool:
@@ -63,19 +50,25 @@ def _run(path: Path, record: SpeedRecord, row: str) -> Run:
         "ratio": record.ratio["median"] if record.ratio else None,
         "macs_g": record.cost["macs"] / 1e9,
         "params_m": record.cost["params"] / 1e6,
+        "deployed_m": deployed / 1e6 if (deployed := record.cost.get("params_deployed")) else None,
         "times_bound": record.roofline["times_bound"],
     }
-    numbers |= {f"fps_{a}": 1000 / record.latency_ms[b] for a, b in FPS_ENDS if b in record.latency_ms}
-    kind = record.hardware["kind"]
+    slowest, fastest = (1000 / latency for latency in reversed(extent(record.latency_ms)))
+    ranges = {"fps": (slowest, fastest, int(record.latency_ms["n"]))}
+    if record.ratio:
+        ranges["ratio"] = (*extent(record.ratio), int(record.ratio["n"]))
+    column = f"{SPEED}{record.hardware['kind']}."
     return Run(
         path=path,
         row=row,
         seed=0,
         config_hash=record.config_hash,
-        values={f"{SPEED}{kind}.{name}": float(value) for name, value in numbers.items() if value is not None},
+        values={f"{column}{name}": float(value) for name, value in numbers.items() if value is not None},
         commit=record.code["commit"],
         dirty=bool(record.code["dirty"]),
         hardware=dict(record.hardware),
         seconds=float(record.seconds["total"]),
         finished=record.finished,
+        size=record.size,
+        ranges={f"{column}{name}": found for name, found in ranges.items()},
     )
