@@ -114,7 +114,7 @@ def test_with_part_replaces_only_what_is_between_the_markers(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{END}{BEGIN}{END}", f"{BEGIN}{BEGIN}{END}"]
+    "text", ["no markers", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{END}{BEGIN}{END}", f"{BEGIN}{BEGIN}{END}"]
 )
 def test_with_part_without_both_markers_once_refuses_in_one_line(text, tmp_path):
     with pytest.raises(UserError, match="must be there, once each") as raised:

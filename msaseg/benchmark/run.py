@@ -96,11 +96,10 @@ def _measure(variants: list[Variant], seed: int, conditions: Conditions, procedu
     phases.end("prepare")
     log.info("%d nets in turns on %s", len(steps), device)
     results.clocks["before"] = read_clocks(device)
-    turns = take_turns(steps, watch, procedure)
+    results.turns, failures = take_turns(steps, watch, procedure)
     results.clocks["after"] = read_clocks(device)  # at once: an idle GPU slows down
-    for label, failure in turns.failures.items():
+    for label, failure in failures.items():
         results.fail(label, failure)
-    results.turns = turns.seconds
     steps.clear()
     release(device)
     phases.end("latency")

@@ -1,6 +1,5 @@
 """The nets of one run on their device, and the steps that are timed: the same code for every net."""
 
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +14,6 @@ from msaseg.benchmark.roofline import traffic
 from msaseg.benchmark.timing import Step
 from msaseg.benchmark.variants import Variant
 from msaseg.records.cost import cost
-
-log = logging.getLogger(__name__)
 
 FRAME = (720, 960)
 """Height and width of the frames that `form=end_to_end` begins with: those of CamVid's camera."""

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +34,18 @@ from msaseg.training import run as running
 def measure(root: Path | None, repeats: int, steps: int) -> dict[str, Any]:
     """Make the measurements, print each, and return their record."""
     code = provenance.code_state()  # before anything is written
-    step, hardware = measure_step(repeats, steps)
-    print(line(asdict(step)), flush=True)
     if root is None:
         print("no CamVid here (--data, MSASEG_DATA): the loader reads a synthetic tree", flush=True)
-    measured = [step]
-    for one in others(root, repeats, steps):
-        measured.append(one)
-        print(line(asdict(one)), flush=True)
+    measured = []
+    step, hardware = measure_step(repeats, steps)
+    for one in chain([step], others(root, repeats, steps)):
+        measured.append(asdict(one))
+        print(line(measured[-1]), flush=True)
     left_out = [] if computes_in_bf16() else [LEFT_OUT]
     for what in left_out:
         print(f"left out: {what}", flush=True)
     return {
-        "measurements": [asdict(one) for one in measured],
+        "measurements": measured,
         "left_out": left_out,
         "code": code,
         "versions": provenance.versions(),
