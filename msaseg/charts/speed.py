@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msaseg.charts.chart import PAPER, Chart, Series
 from msaseg.charts.part import Part, number, seeds
 from msaseg.charts.scores import SCORE, row_scores
-from msaseg.tables.speeds import SPEED
+from msaseg.tables.runs import SPEED
 
 DEVICES = ("cuda", "cpu")
 
@@ -16,7 +16,7 @@ def speed_accuracy(part: Part) -> list[Chart]:
 
 
 def _against_speed(part: Part, kind: str) -> list[Chart]:
-    cells, column = part.group.cells, f"{SPEED}{kind}.fps"
+    cells, column = part.filled.cells, f"{SPEED}{kind}.fps"
     if column not in part.table.columns:
         return []
     rows = [row for row in part.table.rows if cells[row, column].mean and cells[row, SCORE].mean is not None]
@@ -31,7 +31,7 @@ def _against_speed(part: Part, kind: str) -> list[Chart]:
         hover=[part.origins(row) for row in rows],
         names=[part.table.rows[row].label for row in rows],
     )
-    measured = next(run for run in part.group.speeds if column in run.values)
+    measured = next(run for run in part.filled.speeds if column in run.values)
     scored = " or ".join(sorted({_size(run.size) for row in rows for run in part.runs(row)}))
     return [
         Chart(
@@ -42,7 +42,7 @@ def _against_speed(part: Part, kind: str) -> list[Chart]:
             y_title=f"{part.table.columns[SCORE]} at {scored}",
             series=[ours, *_printed(part, column)],
             note=" ".join([seeds(scores), *part.marked([(row, column) for row in rows]), part.table.note]),
-            records=tuple(run.path for row in rows for run in part.group.behind(row)),
+            records=tuple(run.path for row in rows for run in part.filled.behind(row)),
             table=part.table.id,
             log_x=True,
         )

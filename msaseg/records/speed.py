@@ -1,12 +1,11 @@
 """One JSON file a measured net: written, read and named here only."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from msaseg.cli.errors import UserError
 from msaseg.records.files import read_fields, to_json, write_whole
 from msaseg.records.places import results_root
 
@@ -101,15 +100,6 @@ class SpeedRecord:
             UserError: the file is not JSON, or lacks a field; the message names the file and the mend.
         """
         return cls(**read_fields(path, cls, SCHEMA, "measure again"))
-
-
-def read_speeds(root: Path, complaints: list[str]) -> Iterator[tuple[Path, SpeedRecord]]:
-    """Yield the records of all devices in a folder, by path; one that cannot be read adds a line to `complaints`."""
-    for path in sorted(root.glob("*/*.json")):
-        try:
-            yield path, SpeedRecord.load(path)
-        except (UserError, OSError) as error:
-            complaints.append(str(error))
 
 
 def extent(summary: Mapping[str, float]) -> tuple[float, float]:

@@ -1,14 +1,12 @@
 """From runs to the cells of a table: mean, spread, difference and marks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import Protocol
-from msaseg.tables.runs import Run, read_runs
+from msaseg.tables.runs import SPEED, Run
 from msaseg.tables.spec import RECIPE, Table
-from msaseg.tables.speeds import SPEED, speed_runs
 
 MARKS = {
     "missing": ("missing", "no record of such a run"),
@@ -21,6 +19,9 @@ MARKS = {
     "fewer": ("n of m", "fewer seeds than the sweep asks for"),
 }
 """Mark to its sign in a table and its explanation."""
+
+PAPERS = "paper"
+"""The protocol that is the paper's own, as far as it tells: the only one whose level is held against its numbers."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Cell:
         paper: the number or text that the paper prints.
         marks: keys of MARKS.
         text: what is computed and is no number, such as "3x3"; None for a number.
-        range: of a speed, that of its calls and their number.
+        range: of a measured speed, that of its calls or turns, and their number.
     """
 
     mean: float | None
@@ -48,23 +49,17 @@ class Cell:
     range: tuple[float, float, int] | None = None
 
     @property
-    def count(self) -> str:
-        """What stands in brackets behind a mean: how many seeds, or how a speed's calls scatter."""
-        if self.range:
-            return "{:.2f} to {:.2f}, n={}".format(*self.range)
-        return f"n={self.n} of {self.asked}" if "fewer" in self.marks else f"n={self.n}"
-
-    @property
     def difference(self) -> float | None:
         """Ours less the paper's; None if either is missing or a text."""
         return None if self.mean is None or not isinstance(self.paper, float) else self.mean - self.paper
 
 
 @dataclass(frozen=True)
-class Group:
+class FilledTable:
     """A table's cells under one protocol.
 
     Args:
+        table: that is filled.
         protocol: of every run in it.
         asked: the seeds that the sweep names.
         runs: that are shown.
@@ -72,6 +67,7 @@ class Group:
         speeds: measurements of the rows' nets that are shown.
     """
 
+    table: Table
     protocol: Protocol
     asked: tuple[int, ...]
     runs: tuple[Run, ...]
@@ -82,23 +78,32 @@ class Group:
         """Return what the numbers of a row are from: its runs in the order of their seeds, then its measurements."""
         return [run for run in (*self.runs, *self.speeds) if run.row == row]
 
+    @property
+    def is_the_papers(self) -> bool:
+        """Whether the level of its numbers may be held against the paper's, and not only their order and change."""
+        return self.protocol.name == PAPERS
 
-def group(table: Table, protocol: str, plan: Plan, complaints: list[str]) -> Group:
+
+def fill(
+    table: Table,
+    protocol: Protocol,
+    asked: tuple[int, ...],
+    current: Mapping[str, str],
+    runs: Sequence[Run],
+    speeds: Sequence[Run],
+) -> FilledTable:
     """Return a table's cells under one protocol.
 
     A row shows the runs of the configuration that composes today; if it has none, those of the latest other.
 
     Args:
         table: to fill.
-        protocol: name of the protocol.
-        plan: of the table's runs.
-        complaints: takes one line for each record that cannot be read.
+        protocol: of the runs.
+        asked: the seeds that the sweep names.
+        current: row to the config hash that composes today.
+        runs: of any configuration.
+        speeds: measurements of the rows' nets.
     """
-    points = plan.points(table, protocol)
-    asked = tuple(dict.fromkeys(point.seed for point in points))
-    current = {point.row: point.config_hash for point in points}
-    runs = read_runs(plan.records(protocol), table, protocol, current, complaints)
-    speeds = speed_runs(table, protocol, plan, complaints)
     shown: list[Run] = []
     cells: dict[tuple[str, str], Cell] = {}
     for row in table.rows:
@@ -110,7 +115,7 @@ def group(table: Table, protocol: str, plan: Plan, complaints: list[str]) -> Gro
                 cells[row, column] = _cell(table, row, column, measured, 1)
             else:
                 cells[row, column] = _cell(table, row, column, chosen, len(asked), current[row])
-    return Group(plan.protocol(protocol), asked, tuple(shown), cells, tuple(speeds))
+    return FilledTable(table, protocol, asked, tuple(shown), cells, tuple(speeds))
 
 
 def _chosen(runs: list[Run], current: str) -> list[Run]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from msaseg.records.speed import SAMPLES, SpeedRecord, extent, read_speeds
+from msaseg.records.speed import SAMPLES, SpeedRecord, extent
 from msaseg.tables.render import NOTICE
 
 EXPLAINED = f"""Each table is one run of `python -m msaseg.benchmark`: all its nets in turns in one process, so the
@@ -38,14 +38,11 @@ def conditions(record: SpeedRecord) -> str:
 
 
 def _clocks(record: SpeedRecord) -> str:
-    """What the device told of itself when the turns had ended."""
+    """What the device told of itself, before the turns and, where it differs, after them."""
     before, after = (record.clocks or {}).values() or ({}, {})
-    known = {key: value for key, value in after.items() if value is not None}
-    if "throttle_events" in known:  # counted since the machine started
-        known["throttle_events"] -= before["throttle_events"]
-    if "throttled" in known:
-        known["throttled"] = " and ".join(known["throttled"]) or "no"
-    return ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in known.items()) or "clocks unknown"
+    known = [(key, first, after[key]) for key, first in before.items() if first is not None]
+    told = [f"{key} {first}{'' if last == first else f' to {last}'}" for key, first, last in known]
+    return ", ".join(told) or "clocks unknown"
 
 
 def table(records: Sequence[SpeedRecord]) -> str:
@@ -80,25 +77,19 @@ def _median(summary: Mapping[str, float], digits: int) -> str:
     return f"{summary['median']:.{digits}g} ({low:.{digits}g}-{high:.{digits}g})"
 
 
-def page(root: Path, complaints: list[str]) -> str:
-    """Return all measurements as one Markdown page, run by run, the latest first; "" if there are none.
-
-    Args:
-        root: folder of the records.
-        complaints: takes one line for each record that cannot be read.
-    """
-    found = [(path.parent.name, record) for path, record in read_speeds(root, complaints)]
-    if not found:
+def page(records: Sequence[tuple[Path, SpeedRecord]]) -> str:
+    """Return all measurements as one Markdown page, run by run, the latest first; "" if there are none."""
+    if not records:
         return ""
 
-    def run(entry: tuple[str, SpeedRecord]) -> tuple[str, str]:
-        device, record = entry
-        return record.finished, f"{device}, {'x'.join(map(str, record.size))}, {record.finished}"
+    def run(entry: tuple[Path, SpeedRecord]) -> tuple[str, str]:
+        path, record = entry
+        return record.finished, f"{path.parent.name}, {'x'.join(map(str, record.size))}, {record.finished}"
 
-    found.sort(key=lambda entry: entry[1].latency_ms["median"])
+    fastest_first = sorted(records, key=lambda entry: entry[1].latency_ms["median"])
     parts = [NOTICE, "# Measured speeds", EXPLAINED]
-    for (_, title), entries in groupby(sorted(found, key=run, reverse=True), key=run):
-        records = [record for _, record in entries]
-        commit = (records[0].code["commit"] or "unknown")[:10]
-        parts += [f"## {title}", f"{conditions(records[0])}; commit `{commit}`.", table(records)]
+    for (_, title), entries in groupby(sorted(fastest_first, key=run, reverse=True), key=run):
+        made = [record for _, record in entries]
+        commit = (made[0].code["commit"] or "unknown")[:10]
+        parts += [f"## {title}", f"{conditions(made[0])}; commit `{commit}`.", table(made)]
     return "\n\n".join(parts) + "\n"
