@@ -61,10 +61,9 @@ def _trained(table: Table, row: str, protocol: Protocol, results: Results) -> tu
         raise Skipped(f"no record of {table.id}, row {row}: python -m msaseg.train {first}")
     for run in runs:
         point = points.get(run.seed)
-        name = f"runs/*/{protocol.name}/*/seed{run.seed}-{run.config_hash}/weights.ckpt"
-        found = sorted(results.plan.outputs.glob(name))
+        found = run.trained.key.weights(results.plan.outputs)
         if point is not None and point.config_hash == run.config_hash and found:
-            return run, point, found[0]
+            return run, point, found
     again = f"python -m msaseg.train {first} rerun=true"
     raise Skipped(f"the weights of {table.id}, row {row}, are not on this machine, only its records: {again}")
 

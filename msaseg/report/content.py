@@ -247,7 +247,7 @@ def _figure_section(number: int, sections: Sequence[TableSection], pictures: Seq
     name = f"Fig. {number}"
     table = next((section for section in sections if section.table.title.startswith(f"{name}:")), None)
     return FigureSection(
-        id=f"figure-{number}",
+        id=table.table.id if table else f"figure-{number}",
         title=table.table.title if table else f"{name}: {FIGURES[number]}",
         pictures=[picture for picture in pictures if picture.paper == name],
         table=table,
