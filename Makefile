@@ -13,7 +13,7 @@ SIZE ?= 512x768
 ARGS ?= form=tuned
 DATA ?= $(or $(MSASEG_DATA),data/camvid)
 
-.PHONY: help setup fmt lint type test test-all data reproduce-tables tables check-tables figures report wandb-sync bench bench-inference clean
+.PHONY: help setup fmt lint type test test-all data reproduce-tables tables check-tables figures report wandb-sync bench bench-inference bench-overhead clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -71,12 +71,14 @@ wandb-sync: $(STAMP) ## upload the W&B runs that were made offline (after `wandb
 		test -n "$$runs" || { echo "There is no offline run below $(OUTPUTS)/runs."; exit 0; }; \
 		$(BIN)/wandb sync $$runs
 
-bench: $(STAMP) ## measure what the suite costs over bare PyTorch; rewrites docs/benchmarks.md
-	$(BIN)/python -m msaseg.overhead --write
+bench: bench-inference bench-overhead ## both benchmarks (docs/benchmarks.md)
 
-bench-inference: $(STAMP) ## time all nets of Table 6 in turns; records in experiments/speeds [SIZE=512x768] [ARGS="form=tuned"]
+bench-inference: $(STAMP) ## time the nets of Table 6 in turns; records in experiments/speeds [SIZE=512x768] [ARGS="form=tuned"]
 	$(BIN)/python -m msaseg.benchmark size=$(SIZE) $(ARGS)
 	$(BIN)/python -m msaseg.tables render
+
+bench-overhead: $(STAMP) ## time the suite against bare PyTorch; record in experiments/benchmarks, table in docs/benchmarks.md
+	$(BIN)/python -m msaseg.benchmark.overhead --write
 
 clean: ## remove the environment and every cache; data, outputs and records stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info

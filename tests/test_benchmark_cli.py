@@ -12,7 +12,8 @@ from hydra.core.global_hydra import GlobalHydra
 from torch import nn
 
 from msaseg.benchmark import __main__ as command
-from msaseg.benchmark import measuring, modes
+from msaseg.benchmark import modes
+from msaseg.benchmark import run as benchmark_run
 from msaseg.benchmark.modes import program
 from msaseg.benchmark.roofline import Peaks
 from msaseg.benchmark.session import Conditions, make_step, prepare
@@ -23,6 +24,7 @@ from msaseg.records.speed import SpeedRecord
 
 NET = "msanet net/encoder=conv net.width=8 net.num_poolings=1"
 TINY = ["publish=false", "device=cpu", "size=64x64", "warmup=1", "repeats=2", "calls=2", "most_images=1"]
+CLOCKS = {"governor": "powersave", "mhz": 2000, "throttle_count": None}
 DEFAULTS = {"form": "plain", "mode": "eager", "precision": "fp32"}
 
 
@@ -30,7 +32,8 @@ DEFAULTS = {"form": "plain", "mode": "eager", "precision": "fp32"}
 def benchmark(monkeypatch, tmp_path):
     """Call the command line; every output goes below `tmp_path`, and the device's peaks are given."""
     monkeypatch.setenv("MSASEG_OUTPUTS", str(tmp_path))
-    monkeypatch.setattr(measuring, "measure_peaks", lambda *_: Peaks(1e12, 1e12))
+    monkeypatch.setattr(benchmark_run, "measure_peaks", lambda *_: Peaks(1e12, 1e12))
+    monkeypatch.setattr(benchmark_run, "read_clocks", lambda _: CLOCKS)
     handlers = logging.getLogger().handlers[:]
     environment = dict(os.environ)
 
@@ -58,18 +61,21 @@ def listed(*entries):
 
 
 def test_run_writes_a_record_a_net_and_prints_the_ratio_first(benchmark, tmp_path, capsys):
-    tuned = f"{NET} form=tuned"
-    assert benchmark(*TINY, listed(NET, tuned), f'reference="{tuned}"', "include.argmax=true") == 0
+    tuned, whole = f"{NET} form=tuned", f"{NET} form=end_to_end"
+    assert benchmark(*TINY, listed(NET, tuned, whole), f'reference="{tuned}"') == 0
     found = records(tmp_path)
-    assert set(found) == {NET, tuned}
+    assert set(found) == {NET, tuned, whole}
     plain = found[NET]
     assert (plain.form, found[tuned].form, plain.reference) == ("plain", "tuned", tuned)
     assert found[tuned].ratio == {"median": 1, "p5": 1, "p95": 1, "min": 1, "max": 1, "n": 2}
     assert plain.ratio["median"] > 0
     assert plain.latency_ms["n"] == 4
     assert plain.fps == pytest.approx(1000 / plain.latency_ms["median"], rel=1e-3)
-    assert plain.include == {"copy": False, "argmax": True}
-    assert plain.procedure["order"] == [NET, tuned]
+    assert set(plain.include.values()) == {False}
+    assert set(found[whole].include.values()) == {True}
+    assert plain.clocks == {"before": CLOCKS, "after": CLOCKS}
+    assert plain.procedure["order"] == [NET, tuned, whole]
+    assert 0 < plain.cost["params_deployed"] < plain.cost["params"]
     assert plain.throughput["batch"] == 1
     assert plain.peak_memory_mb > 4 * plain.cost["params"] / 1e6
     assert plain.cost["input_size"] == plain.size == [64, 64]
@@ -81,7 +87,9 @@ def test_run_writes_a_record_a_net_and_prints_the_ratio_first(benchmark, tmp_pat
     assert plain.config_hash == identity_hash(plain.config) != found[tuned].config_hash
     assert str(tmp_path) not in json.dumps(plain.config)
     assert plain.seconds["total"] > 0
-    header, _, row, *_ = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    told = capsys.readouterr().out
+    assert "reference: " + tuned + "; governor powersave, mhz 2000" in told
+    header, _, row, *_ = [line for line in told.splitlines() if line.startswith("|")]
     assert header.split("|")[2].strip().startswith("times as fast")
     assert row.split("|")[2].strip().startswith(f"{plain.ratio['median']:.3g} (")
 
@@ -120,14 +128,14 @@ def test_sweep_goes_on_after_a_mistake_and_ends_with_its_status(benchmark, tmp_p
         (["nets=msanet"], "nets=msanet: write a list"),
         (["nets=[msanet,msanet]"], "nets: msanet is there twice"),
         (['nets=["msanet width"]'], "nets: msanet width: width is not KEY=VALUE"),
-        (['nets=["msanet form=fast"]'], "form=fast: choose from naive, plain, tuned"),
+        (['nets=["msanet form=fast"]'], "form=fast: choose from end_to_end, naive, plain, tuned"),
         (['nets=["msanet net.num_pooling=1"]'], "there is no key model.net.num_pooling: did you mean"),
         (['nets=["msanet net.num_poolings=9"]'], "num_poolings must be one of"),
         (["nets=[msanet]", "reference=enet"], "reference=enet is not an entry of nets"),
         (["mode=jit"], "mode=jit: choose from"),
         (["repeats=0"], "repeats=0: write a whole number, 1 or more"),
         (["device=gpu"], "device=gpu: "),
-        (["include.copy=1"], "include.copy=1: write true or false"),
+        (["publish=true", "repeats=29"], "repeats × calls = 29: a published speed takes 30"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
@@ -153,20 +161,21 @@ def test_record_that_is_cut_is_named_with_the_mend(tmp_path):
         SpeedRecord.load(path)
 
 
-@pytest.mark.parametrize("copy", [False, True])
-@pytest.mark.parametrize("argmax", [False, True])
-def test_step_times_what_is_included(copy, argmax):
-    (variant,) = parse([NET], DEFAULTS)
-    conditions = Conditions((64, 96), torch.device("cpu"), copy, argmax)
+@pytest.mark.parametrize("form", ["tuned", "end_to_end"])
+def test_step_times_the_net_alone_or_the_way_from_frame_to_classes(form):
+    (variant,) = parse([f"{NET} form={form}"], DEFAULTS)
+    conditions = Conditions((64, 96), torch.device("cpu"))
     subject = prepare(variant, build(variant, 0), conditions)
     given = []
     subject.net.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
     step = make_step(subject, 2, conditions)
     first, second = step(), step()
-    assert first.shape == ((2, 64, 96) if argmax else (2, 11, 64, 96))
+    whole = form == "end_to_end"
+    assert (first.shape, first.dtype) == (((2, 64, 96), torch.uint8) if whole else ((2, 11, 64, 96), torch.float32))
     assert torch.equal(first, second)
-    assert (given[0] is given[1]) is not copy
-    assert 0.9 < given[0].max() <= 1
+    assert (given[0] is given[1]) is not whole
+    assert given[0].shape == (2, 3, 64, 96)
+    assert 0.8 < given[0].max() <= 1
 
 
 @pytest.mark.parametrize("entry", yaml.safe_load((CONF / "benchmark.yaml").read_text())["nets"])

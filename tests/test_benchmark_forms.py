@@ -32,7 +32,7 @@ def count(net: nn.Module, kind: type) -> int:
     return sum(isinstance(module, kind) for module in net.modules())
 
 
-@pytest.mark.parametrize("form", ["naive", "plain", "tuned"])
+@pytest.mark.parametrize("form", ["naive", "plain", "tuned", "end_to_end"])
 def test_form_computes_what_the_net_does(net, form):
     with torch.no_grad():
         expected = net(IMAGES)

@@ -9,6 +9,7 @@ from torch import nn
 from msaseg.benchmark.memory import memory_limit, out_of_memory, peak_bytes
 from msaseg.benchmark.precision import check, products_in
 from msaseg.benchmark.roofline import Peaks, higher, measure_peaks, roofline, traffic
+from msaseg.records.cost import cost
 
 CPU = torch.device("cpu")
 
@@ -25,11 +26,28 @@ def test_traffic_counts_weights_and_maps_of_the_convolutions_alone():
     assert traffic(small(), (10, 20), 2) == 2 * (weights + maps)
 
 
+class WithBranch(nn.Module):
+    """A layer, a factor, and a branch that only training runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.branch = nn.Conv2d(3, 2, 1), nn.Conv2d(3, 9, 1)
+        self.factor = nn.Parameter(torch.ones(1))
+
+    def forward(self, images):
+        return self.layer(images) * self.factor.abs()
+
+
+def test_deployed_parameters_are_those_that_an_image_meets():
+    counted = cost(WithBranch(), (10, 20))
+    assert counted == {"params": 8 + 36 + 1, "params_deployed": 8 + 1, "macs": 3 * 2 * 200, "input_size": [10, 20]}
+
+
 def test_bound_is_the_slower_of_the_two():
     by_memory = roofline(Peaks(1e9, 1e9), {"macs": 1_000_000}, 4_000_000, measured_ms=8.0)
-    assert (by_memory.bound_ms, by_memory.limited_by, by_memory.times_bound) == (4.0, "memory", 2.0)
+    assert (by_memory["bound_ms"], by_memory["limited_by"], by_memory["times_bound"]) == (4.0, "memory", 2.0)
     by_compute = roofline(Peaks(1e9, 1e9), {"macs": 5_000_000}, 4_000_000, measured_ms=8.0)
-    assert (by_compute.bound_ms, by_compute.limited_by) == (5.0, "compute")
+    assert (by_compute["bound_ms"], by_compute["limited_by"]) == (5.0, "compute")
 
 
 def test_peaks_follow_the_best_time_of_the_faster_product():

@@ -42,12 +42,12 @@ def raising(error, after=0):
 
 def test_nets_take_turns_and_each_gets_the_same_warmup_and_calls():
     machine = FakeMachine(a=1.0, b=2.0, c=3.0)
-    turns = take_turns(machine.steps(), machine.stopwatch, PROCEDURE)
+    seconds, failures = take_turns(machine.steps(), machine.stopwatch, PROCEDURE)
     visits = [(label, len(list(calls))) for label, calls in groupby(machine.called)]
     warmup, timed = [(label, 2) for label in "abc"], [(label, 1 + 4) for label in "abc"]
     assert visits == warmup + 3 * timed
-    assert turns.seconds == {"a": 3 * [4 * [1.0]], "b": 3 * [4 * [2.0]], "c": 3 * [4 * [3.0]]}
-    assert turns.failures == {}
+    assert seconds == {"a": 3 * [4 * [1.0]], "b": 3 * [4 * [2.0]], "c": 3 * [4 * [3.0]]}
+    assert failures == {}
 
 
 def test_machine_that_slows_down_moves_seconds_but_no_ratio():
@@ -57,7 +57,7 @@ def test_machine_that_slows_down_moves_seconds_but_no_ratio():
         seconds = machine.stopwatch(step)
         return seconds * (1 + (len(machine.called) - 5) // 10)  # a whole round of turns is ten calls
 
-    turns = take_turns(machine.steps(), slower_and_slower, PROCEDURE).seconds
+    turns, _ = take_turns(machine.steps(), slower_and_slower, PROCEDURE)
     assert turns["a"][2][0] > turns["a"][0][0]
     assert ratios(turns["a"], turns["b"]) == [0.5, 0.5, 0.5]
 
@@ -72,9 +72,9 @@ def test_net_that_fails_is_left_out_and_the_others_go_on(after):
         step()
         return 1.0
 
-    turns = take_turns({"a": a, "b": raising(error, after), "c": c}, stopwatch, PROCEDURE)
-    assert turns.failures == {"b": error}
-    assert {label: len(rounds) for label, rounds in turns.seconds.items()} == {"a": 3, "c": 3}
+    seconds, failures = take_turns({"a": a, "b": raising(error, after), "c": c}, stopwatch, PROCEDURE)
+    assert failures == {"b": error}
+    assert {label: len(rounds) for label, rounds in seconds.items()} == {"a": 3, "c": 3}
 
 
 def test_cpu_stopwatch_runs_the_step_once():

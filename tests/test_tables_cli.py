@@ -157,7 +157,7 @@ def test_reproduce_with_a_run_that_failed_renders_the_others_and_fails(suite, mo
 
 
 def run_of(hardware: dict[str, object], seconds: float) -> Run:
-    return Run(Path("record.json"), "pool0", 0, "0", {}, None, False, dict(hardware), seconds, "")
+    return Run(Path("record.json"), "pool0", 0, "0", {}, None, False, dict(hardware), seconds, "", [64, 96])
 
 
 def test_time_left_is_measured_on_like_hardware_or_estimated(suite):

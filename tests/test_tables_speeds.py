@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from msaseg.charts.chart import PAPER
 from msaseg.charts.part import Part
 from msaseg.charts.speed import speed_accuracy
 from msaseg.config import compose_run, net_hash, plain
@@ -36,20 +37,20 @@ def measured(net, **changes):
         precision="fp32",
         size=[512, 768],
         include={"copy": False, "argmax": False},
-        latency_ms={"median": 40.0},
+        latency_ms={"median": 40.0, "p5": 39.0, "p95": 42.0, "min": 32.0, "max": 50.0, "n": 30},
         fps=25.0,
-        throughput={},
+        throughput={"batch": 1, "images_per_s": {"median": 25.0}},
         peak_memory_mb=None,
         reference="msanet",
-        ratio={"median": 1.0},
+        ratio={"median": 1.0, "p5": 0.9, "p95": 1.1, "min": 0.8, "max": 1.2, "n": 30},
         cost={"params": 1, "macs": 2_000_000_000},
-        roofline={"times_bound": 3.0},
-        procedure={},
+        roofline={"times_bound": 3.0, "bound_ms": 13.3, "limited_by": "MACs"},
+        procedure={"warmup": 1, "repeats": 2, "calls": 3},
         config={"net": net},
         config_hash="00000000",
         overrides=[],
         code={"commit": "fedcba9876543210", "dirty": False},
-        versions={},
+        versions={"torch": "2.15.0"},
         hardware={"device": "Some CPU", "kind": "cpu", "cores": 2, "threads": 2, "precision": "fp32"},
         seconds={"total": 60.0},
         finished="2026-01-02T00:00:00+00:00",
@@ -112,22 +113,37 @@ def test_measurement_from_changed_code_is_marked(suite, table, net):
 def test_rendered_table_names_device_and_commit_of_the_speeds(suite, table, net):
     suite.add(suite.points("laptop", "pool5")[0], 40.0)
     text = render([filled(suite, table, measured(net))]).markdown
-    assert "| 25.00 |" in text
+    assert "| 25.00 (23.81 to 25.64, n=30) |" in text
     assert "Speeds: 1 measurement; Some CPU (2 cores, fp32); commit `fedcba9876`." in text
 
 
+def test_range_below_30_samples_is_from_the_least_to_the_most(suite, table, net):
+    few = measured(net).latency_ms | {"n": 29}
+    found = filled(suite, table, measured(net, latency_ms=few))
+    assert found.cells["pool5", FPS].range == (20.0, 31.25, 29)
+
+
+def test_score_at_another_size_than_the_speeds_is_marked(suite, table, net):
+    suite.add(suite.points("laptop", "pool5")[0], 40.0)
+    suite.add(suite.points("laptop", "pool4")[0], 40.0, cost={"params": 1, "macs": 1, "input_size": [512, 768]})
+    found = filled(suite, table, measured(net))
+    marked = [row for (row, column), cell in found.cells.items() if "size" in cell.marks and cell.n]
+    assert marked == ["pool5"]
+    assert "| 40.00 ¶ |" in render([found]).markdown
+
+
+def test_deployed_parameters_are_shown_where_they_were_counted(suite, table, net):
+    column = "speed.cpu.deployed_m"
+    table = replace(table, columns={**table.columns, column: "deployed"})
+    assert filled(suite, table, measured(net)).cells["pool5", column].n == 0
+    counted = measured(net, cost={"params": 3_000_000, "params_deployed": 2_000_000, "macs": 1})
+    assert filled(suite, table, counted).cells["pool5", column].mean == 2.0
+
+
 def test_page_of_speeds_has_a_table_a_run_and_check_holds_it_to_the_records(suite, net, capsys):
-    rooted = {
-        "throughput": {"batch": 1, "images_per_s": {"median": 25.0}},
-        "latency_ms": {"median": 40.0, "p5": 39.0, "p95": 42.0},
-        "ratio": {"median": 1.0, "p5": 0.9, "p95": 1.1},
-        "roofline": {"times_bound": 3.0, "bound_ms": 13.3, "limited_by": "MACs"},
-        "procedure": {"warmup": 1, "repeats": 2, "calls": 3},
-        "versions": {"torch": "2.15.0"},
-    }
     root = suite.plan.speeds("laptop")
-    measured(net, **rooted).save(root)
-    measured(net, **rooted | {"finished": "2026-03-01T00:00:00+00:00", "config_hash": "1" * 8}).save(root)
+    measured(net).save(root)
+    measured(net, finished="2026-03-01T00:00:00+00:00", config_hash="1" * 8).save(root)
     assert command.main(["render"]) == 0
     text = (root / "README.md").read_text()
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
@@ -164,5 +180,17 @@ def test_plot_of_accuracy_against_speed_shows_rows_that_have_both(suite, table, 
     assert (against.id, against.log_x) == ("pooling_sweep-laptop-fps-cpu", True)
     [ours] = against.series  # the paper prints no speed here
     assert (ours.x, ours.y, ours.names) == ([25.0], [40.0], ["Pooling ×5"])
-    assert "Some CPU" in against.x_title
+    assert against.x_title == "Frames a second at 512×768 (Some CPU)"
+    assert against.y_title == "mIoU (%) at 64×96"
     assert len(against.records) == 2
+
+
+@pytest.mark.parametrize(("kind", "drawn"), [("cuda", 1), ("cpu", 0)])
+def test_papers_speeds_stand_beside_those_of_a_gpu_alone(suite, table, net, kind, drawn):
+    suite.add(suite.points("laptop", "pool5")[0], 40.0)
+    row = replace(table.rows["pool5"], paper={**table.rows["pool5"].paper, "speed.cuda.fps": 124.0})
+    columns = {**suite.table.columns, f"speed.{kind}.fps": "fps"}
+    table = replace(table, columns=columns, rows={**table.rows, "pool5": row})
+    hardware = {**measured(net).hardware, "kind": kind}
+    _, against = speed_accuracy(Part(filled(suite, table, measured(net, hardware=hardware))))
+    assert sum(series.role == PAPER for series in against.series) == drawn

@@ -31,7 +31,7 @@ def main() -> None:
     def run(config: DictConfig) -> None:
         try:
             OmegaConf.set_readonly(config, True)
-            from msaseg.benchmark.measuring import measure
+            from msaseg.benchmark.run import measure
 
             statuses.append(measure(config))
         except UserError as error:

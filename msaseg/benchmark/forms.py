@@ -1,4 +1,4 @@
-"""Three forms of one net that compute the same: naive, plain, tuned."""
+"""Forms of one net that compute the same: naive, plain, tuned, and the whole way from a frame to its classes."""
 
 import copy
 from collections import Counter
@@ -13,6 +13,8 @@ from torch.nn.utils import fuse_conv_bn_eval
 from msaseg.benchmark.variants import auxiliaries
 from msaseg.nets.msanet.attention import PositionAttention
 
+END_TO_END = "end_to_end"
+TUNED = ("tuned", END_TO_END)
 TOLERANCE = 1e-6
 """How far a form's logits may be from the plain net's in float64, relative to the largest of them."""
 
@@ -24,10 +26,11 @@ def in_form(net: nn.Module, form: str) -> nn.Module:
       N x N matrix is in memory; channels first.
     - plain: as the package has it; channels first.
     - tuned: batch norms fused into the convolutions before them; channels last; inference mode.
+    - end_to_end: tuned; what is timed begins with a frame and ends with its classes (`session.make_step`).
 
     Args:
         net: float32, on the CPU, in evaluation mode.
-        form: naive, plain or tuned.
+        form: of those.
 
     Returns:
         Maps images to logits, or in the naive form to logits and the further outputs.
@@ -40,7 +43,7 @@ def in_form(net: nn.Module, form: str) -> nn.Module:
     changed = copy.deepcopy(exact)
     if form == "naive":
         changed = AllOutputs(_with_explicit_attention(changed))
-    elif form == "tuned":
+    elif form in TUNED:
         fuse_conv_bn(changed, images)
     with torch.no_grad():
         expected, found = exact(images), logits_of(changed(images))
@@ -52,12 +55,12 @@ def in_form(net: nn.Module, form: str) -> nn.Module:
 
 def memory_format(form: str, mode: str) -> torch.memory_format:
     """Return how a form's images and weights lie in memory; ONNX Runtime takes channels first alone."""
-    return torch.channels_last if form == "tuned" and mode != "onnxruntime" else torch.contiguous_format
+    return torch.channels_last if form in TUNED and mode != "onnxruntime" else torch.contiguous_format
 
 
 def without_gradients(form: str) -> AbstractContextManager[Any]:
     """Return the mode of autograd that a form runs in."""
-    return torch.inference_mode() if form == "tuned" else torch.no_grad()
+    return torch.inference_mode() if form in TUNED else torch.no_grad()
 
 
 def logits_of(result: Any) -> Tensor:  # noqa: ANN401 - a tensor, or logits and further outputs

@@ -1,7 +1,7 @@
 """The roofline: how fast a net could be at best on a device, from two numbers measured on it."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -25,28 +25,6 @@ class Peaks:
 
     macs_per_s: float
     bytes_per_s: float
-
-
-@dataclass(frozen=True)
-class Roofline:
-    """A net's bound at batch 1.
-
-    Args:
-        macs_per_s, bytes_per_s: the device's peaks.
-        macs: of the net.
-        bytes: that it must move.
-        bound_ms: the larger of macs / peak and bytes / bandwidth.
-        limited_by: "compute" or "memory", whichever is larger.
-        times_bound: the measured median over the bound: 1 would be perfect.
-    """
-
-    macs_per_s: float
-    bytes_per_s: float
-    macs: int
-    bytes: int
-    bound_ms: float
-    limited_by: str
-    times_bound: float
 
 
 def measure_peaks(device: torch.device, dtype: torch.dtype, stopwatch: Stopwatch, repeats: int = 10) -> Peaks:
@@ -103,24 +81,22 @@ def traffic(net: nn.Module, size: tuple[int, int], element_size: int) -> int:
     return counted * element_size
 
 
-def roofline(peaks: Peaks, cost: dict[str, Any], moved: int, measured_ms: float) -> Roofline:
-    """Return a net's bound and how far from it the net is.
+def roofline(peaks: Peaks, cost: dict[str, Any], moved: int, measured_ms: float) -> dict[str, Any]:
+    """Return a net's bound at batch 1, the larger of macs / peak and bytes / bandwidth, and how far from it the net is.
 
-    >>> roofline(Peaks(1e9, 1e9), {"macs": 2_000_000}, 1_000_000, 6.0)  # doctest: +NORMALIZE_WHITESPACE
-    Roofline(macs_per_s=1000000000.0, bytes_per_s=1000000000.0, macs=2000000, bytes=1000000, bound_ms=2.0,
-        limited_by='compute', times_bound=3.0)
+    >>> found = roofline(Peaks(1e9, 1e9), {"macs": 2_000_000}, 1_000_000, measured_ms=6.0)
+    >>> found["bound_ms"], found["limited_by"], found["times_bound"]
+    (2.0, 'compute', 3.0)
     """
     compute, memory = 1000 * cost["macs"] / peaks.macs_per_s, 1000 * moved / peaks.bytes_per_s
     bound = max(compute, memory)
-    return Roofline(
-        macs_per_s=float(f"{peaks.macs_per_s:.5g}"),
-        bytes_per_s=float(f"{peaks.bytes_per_s:.5g}"),
-        macs=cost["macs"],
-        bytes=moved,
-        bound_ms=float(f"{bound:.5g}"),
-        limited_by="compute" if compute >= memory else "memory",
-        times_bound=float(f"{measured_ms / bound:.5g}"),
-    )
+    numbers = {**asdict(peaks), "bound_ms": bound, "times_bound": measured_ms / bound}
+    return {
+        **{name: float(f"{value:.5g}") for name, value in numbers.items()},
+        "macs": cost["macs"],
+        "bytes": moved,
+        "limited_by": "compute" if compute >= memory else "memory",
+    }
 
 
 def _best(step: Step, stopwatch: Stopwatch, repeats: int) -> float:

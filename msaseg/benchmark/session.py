@@ -1,21 +1,22 @@
 """The nets of one run on their device, and the steps that are timed: the same code for every net."""
 
-import logging
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from msaseg.benchmark import precision
-from msaseg.benchmark.forms import in_form, logits_of, memory_format, without_gradients
+from msaseg.benchmark.forms import END_TO_END, in_form, logits_of, memory_format, without_gradients
 from msaseg.benchmark.modes import program
 from msaseg.benchmark.roofline import traffic
 from msaseg.benchmark.timing import Step
 from msaseg.benchmark.variants import Variant
 from msaseg.records.cost import cost
 
-log = logging.getLogger(__name__)
+FRAME = (720, 960)
+"""Height and width of the frames that `form=end_to_end` begins with: those of CamVid's camera."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,10 @@ class Conditions:
     Args:
         size: (height, width) of the images.
         device: that the nets run on.
-        copy: whether a step brings uint8 pixels from the host's memory to the device and scales them to [0, 1].
-        argmax: whether a step chooses each pixel's class.
     """
 
     size: tuple[int, int]
     device: torch.device
-    copy: bool
-    argmax: bool
 
 
 def prepare(variant: Variant, net: nn.Module, conditions: Conditions) -> Subject:
@@ -61,7 +58,7 @@ def prepare(variant: Variant, net: nn.Module, conditions: Conditions) -> Subject
     precision.check(variant.precision, conditions.device)
     dtype = precision.TYPES[variant.precision]
     counted = cost(net, conditions.size)
-    counted = {name: counted[name] for name in ("params", "macs", "input_size")}
+    counted = {name: counted[name] for name in ("params", "params_deployed", "macs", "input_size")}
     moved = traffic(net, conditions.size, dtype.itemsize)
     formed = in_form(net, variant.form)
     formed.to(conditions.device, dtype, memory_format=memory_format(variant.form, variant.mode))  # type: ignore[call-overload]
@@ -71,27 +68,34 @@ def prepare(variant: Variant, net: nn.Module, conditions: Conditions) -> Subject
 def make_step(subject: Subject, batch: int, conditions: Conditions) -> Step:
     """Return one call of a net on a batch of random pixels, which are made, compiled for or captured here.
 
+    It is timed on images that lie on the device. With `form=end_to_end` it begins with uint8 frames in the host's
+    memory, brings them to the device, to [0, 1] and to the images' size, and ends with the classes, uint8, in the
+    host's memory.
+
     Raises:
         ValueError: the mode does not run here.
     """
     variant, device = subject.variant, conditions.device
     dtype = precision.TYPES[variant.precision]
-    pixels = torch.randint(0, 256, (batch, 3, *conditions.size), dtype=torch.uint8)
+    end_to_end = variant.form == END_TO_END
+    pixels = torch.randint(0, 256, (batch, 3, *(FRAME if end_to_end else conditions.size)), dtype=torch.uint8)
     pixels = pixels.contiguous(memory_format=memory_format(variant.form, variant.mode))
     if device.type == "cuda":
         pixels = pixels.pin_memory()
-    images = scaled(pixels, device, dtype)
+    images = images_of(pixels, conditions, dtype)
     with precision.products_in(variant.precision), torch.no_grad():
         run = program(subject.net, images, variant.mode)
 
     def step() -> Tensor:
         with precision.products_in(variant.precision), without_gradients(variant.form):
-            logits = logits_of(run(scaled(pixels, device, dtype) if conditions.copy else images))
-            return logits.argmax(1) if conditions.argmax else logits
+            if not end_to_end:
+                return logits_of(run(images))
+            return logits_of(run(images_of(pixels, conditions, dtype))).argmax(1).to(torch.uint8).cpu()
 
     return step
 
 
-def scaled(pixels: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Bring uint8 pixels to the device and to [0, 1]."""
-    return pixels.to(device, non_blocking=True).to(dtype) / 255
+def images_of(pixels: Tensor, conditions: Conditions, dtype: torch.dtype) -> Tensor:
+    """Bring uint8 pixels to the device, to [0, 1] and to the images' size."""
+    images = pixels.to(conditions.device, non_blocking=True).to(dtype) / 255
+    return images if images.shape[-2:] == conditions.size else F.interpolate(images, conditions.size, mode="bilinear")

@@ -1,12 +1,12 @@
 """Images a second at the best batch: powers of two, until it stops improving or memory ends."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from msaseg.benchmark.memory import out_of_memory
-from msaseg.benchmark.timing import Procedure, Step, Stopwatch, summary, take_turns
+from msaseg.benchmark.timing import Procedure, Step, Stopwatch, Turns, summary, take_turns
 
 GAIN = 1.02
 """A batch must be so many times better than the best before it."""
@@ -39,7 +39,7 @@ class Throughput:
 
 
 def find_best_batches(
-    seconds: Mapping[str, list[list[float]]],
+    seconds: Turns,
     make_step: Callable[[str, int], Step],
     stopwatch: Stopwatch,
     procedure: Procedure,
@@ -66,12 +66,12 @@ def find_best_batches(
                 steps[label] = make_step(label, batch)
             except Exception as error:  # as in `take_turns`
                 failures[label] = error
-        turns = take_turns(steps, stopwatch, procedure)
-        failures |= turns.failures
+        turns, failed = take_turns(steps, stopwatch, procedure)
+        failures |= failed
         steps.clear()
         release()
         for label in going:
-            _judge(found[label], batch, turns.seconds.get(label, []), failures.get(label))
+            _judge(found[label], batch, turns.get(label, []), failures.get(label))
         going = [label for label in going if found[label].stopped is None]
         batch *= 2
     for label in going:

@@ -28,25 +28,19 @@ class Procedure:
     calls: int
 
 
-@dataclass(frozen=True)
-class Turns:
-    """What `take_turns` found.
-
-    Args:
-        seconds: label to the timed calls of each turn.
-        failures: label to what was raised; such a net has no seconds.
-    """
-
-    seconds: dict[str, list[list[float]]]
-    failures: dict[str, Exception]
+Turns = dict[str, list[list[float]]]
+"""Label to the seconds of the timed calls of each turn."""
 
 
-def take_turns(steps: Mapping[str, Step], stopwatch: Stopwatch, procedure: Procedure) -> Turns:
+def take_turns(
+    steps: Mapping[str, Step], stopwatch: Stopwatch, procedure: Procedure
+) -> tuple[Turns, dict[str, Exception]]:
     """Warm every net up, then time all of them in turns, so that a slower or busier machine hits all alike.
 
-    A net that fails is left out from then on.
+    Returns:
+        The seconds, and what nets raised that failed; they have no seconds and were left out from then on.
     """
-    seconds: dict[str, list[list[float]]] = {label: [] for label in steps}
+    seconds: Turns = {label: [] for label in steps}
     failures: dict[str, Exception] = {}
     for repeat in range(-1, procedure.repeats):
         for label, step in steps.items():
@@ -62,7 +56,7 @@ def take_turns(steps: Mapping[str, Step], stopwatch: Stopwatch, procedure: Proce
             except Exception as error:  # whatever a net, a compiler or a driver raises ends this net alone
                 failures[label] = error
                 del seconds[label]
-    return Turns(seconds, failures)
+    return seconds, failures
 
 
 def cpu_stopwatch(step: Step) -> float:

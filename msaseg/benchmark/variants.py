@@ -18,7 +18,7 @@ from msaseg.cli.mistakes import explain, suggestion
 from msaseg.config import compose_run
 
 CHOICES = {
-    "form": ("naive", "plain", "tuned"),
+    "form": ("naive", "plain", "tuned", "end_to_end"),
     "mode": ("eager", "compile", "cudagraphs", "onnxruntime"),
     "precision": ("fp32", "tf32", "bf16", "fp16"),
 }
@@ -36,7 +36,7 @@ class Variant:
         label: the entry as typed, in a run its name.
         model: of a file in `conf/model`.
         words: overrides of the net's configuration.
-        form: naive, plain or tuned (`msaseg.benchmark.forms`).
+        form: of the net (`msaseg.benchmark.forms`).
         mode: what runs it (`msaseg.benchmark.modes`).
         precision: of weights and products (`msaseg.benchmark.precision`).
         net_config: of the net, resolved.

@@ -1,13 +1,13 @@
 """mIoU against measured speed, beside the speeds that the paper prints."""
 
+from collections.abc import Sequence
+
 from msaseg.charts.chart import PAPER, Chart, Series
 from msaseg.charts.part import Part, number, seeds
 from msaseg.charts.scores import SCORE, row_scores
 from msaseg.tables.runs import SPEED
 
-DEVICES = {"cuda": "GPU", "cpu": "CPU"}
-PRINTED = f"{SPEED}cuda.fps"
-"""The column that the paper's speeds stand in: all are a GPU's."""
+DEVICES = ("cuda", "cpu")
 
 
 def speed_accuracy(part: Part) -> list[Chart]:
@@ -32,14 +32,15 @@ def _against_speed(part: Part, kind: str) -> list[Chart]:
         names=[part.table.rows[row].label for row in rows],
     )
     measured = next(run for run in part.filled.speeds if column in run.values)
+    scored = " or ".join(sorted({_size(run.size) for row in rows for run in part.runs(row)}))
     return [
         Chart(
             id=f"{part.id}-fps-{kind}",
             title=f"{part.title}: accuracy against speed",
             kind="points",
-            x_title=f"Frames a second at 512×768 ({measured.hardware['device']})",
-            y_title=part.table.columns[SCORE],
-            series=[ours, *_printed(part)],
+            x_title=f"Frames a second at {_size(measured.size)} ({measured.hardware['device']})",
+            y_title=f"{part.table.columns[SCORE]} at {scored}",
+            series=[ours, *_printed(part, column)],
             note=" ".join([seeds(scores), *part.marked([(row, column) for row in rows]), part.table.note]),
             records=tuple(run.path for row in rows for run in part.filled.behind(row)),
             table=part.table.id,
@@ -48,10 +49,14 @@ def _against_speed(part: Part, kind: str) -> list[Chart]:
     ]
 
 
-def _printed(part: Part) -> list[Series]:
-    """The paper's rows that have both numbers: measured by others, on their GPUs, at other sizes."""
+def _size(size: Sequence[int]) -> str:
+    return "{}×{}".format(*size)
+
+
+def _printed(part: Part, column: str) -> list[Series]:
+    """The paper's rows that have both numbers: measured by others, on their GPUs, at other sizes; a CPU's has none."""
     points = {
-        row.label: (number(part.table.printed(key, PRINTED)), number(part.table.printed(key, SCORE)))
+        row.label: (number(part.table.printed(key, column)), number(part.table.printed(key, SCORE)))
         for key, row in part.table.rows.items()
     }
     known = {label: (x, y) for label, (x, y) in points.items() if x is not None and y is not None}

@@ -16,15 +16,15 @@ def cost(net: nn.Module, size: tuple[int, int]) -> dict[str, Any]:
 
     Convolutions, matrix products and attention count; normalisation, activation, pooling and resizing do not.
     Parameters are counts, not the megabytes that several papers print under that name. Parts that only training
-    uses (a boundary branch) are parameters, but cost no MACs.
+    uses (a boundary branch) are parameters, but not deployed ones, and cost no MACs.
 
     Args:
         net: maps (1, 3, h, w) to logits.
         size: (h, w) of the image.
 
     Returns:
-        `params`, `macs` (half of the counter's FLOPs) and `input_size` [h, w]; under `encoder` the same of
-        `net.encoder` at `ENCODER_SIZE`, if the net has one.
+        `params`, `params_deployed` (of the layers that an image meets), `macs` (half of the counter's FLOPs) and
+        `input_size` [h, w]; under `encoder` the same of `net.encoder` at `ENCODER_SIZE`, if the net has one.
     """
     net = copy.deepcopy(net).to("meta").eval()  # shapes are all that counting needs
     encoder = getattr(net, "encoder", None)
@@ -32,10 +32,14 @@ def cost(net: nn.Module, size: tuple[int, int]) -> dict[str, Any]:
 
 
 def _count(net: nn.Module, size: tuple[int, int]) -> dict[str, Any]:
+    met: set[nn.Parameter] = set()
+    for module in net.modules():
+        module.register_forward_pre_hook(lambda module, _: met.update(module.parameters(recurse=False)))
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net(torch.zeros(1, 3, *size, device="meta"))
     return {
         "params": sum(parameter.numel() for parameter in net.parameters()),
+        "params_deployed": sum(parameter.numel() for parameter in met),
         "macs": counter.get_total_flops() // 2,
         "input_size": list(size),
     }

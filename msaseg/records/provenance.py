@@ -48,10 +48,10 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def versions() -> dict[str, str]:
-    """Return the version of Python and of every package that a result may depend on."""
+def versions(*more: str) -> dict[str, str]:
+    """Return the version of Python, of every package that a result may depend on, and of these."""
     found = {"python": platform.python_version()}
-    for name in PACKAGES:
+    for name in (*PACKAGES, *more):
         try:
             found[name] = version(name)
         except ModuleNotFoundError:

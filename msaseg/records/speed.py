@@ -1,6 +1,7 @@
 """One JSON file a measured net: written, read and named here only."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from msaseg.records.files import read_fields, to_json, write_whole
 from msaseg.records.places import results_root
 
 SCHEMA = 1
+SAMPLES = 30
+"""Timed calls, or turns, from which on a range of 90 % says something; a published speed has so many calls."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class SpeedRecord:
         model: of `conf/model`.
         form, mode, precision: that it ran in.
         size: (height, width) of the image.
-        include: whether `copy` (from uint8 in the host's memory to the device, and to [0, 1]) and `argmax` were timed.
+        include: what was timed beside the net, such as `copy` to the device and `argmax`.
         latency_ms: of batch 1: median, p5, p95, min, max over n calls.
         fps: 1000 / median latency.
         throughput: `batch` and `images_per_s` at the best batch, `by_batch`, and why it `stopped`.
@@ -28,7 +31,8 @@ class SpeedRecord:
         reference: the entry that `ratio` compares with.
         ratio: how many times as fast as the reference, over turns: median, p5, p95, min, max, n; None if the
             reference failed.
-        cost: `params`, `macs` (multiply-adds of one image) at `input_size`.
+        cost: `params`, those of them that a deployed net reads (`params_deployed`), `macs` (multiply-adds of one image)
+            at `input_size`.
         roofline: the device's peaks, the net's `macs` and `bytes`, `bound_ms`, `limited_by`, `times_bound`.
         procedure: `warmup`, `repeats`, `calls`, the `order` of the turns, and what was fed.
         config: `benchmark` and `net`, resolved, without machine paths.
@@ -37,6 +41,7 @@ class SpeedRecord:
         code, versions, hardware: as in a run's record.
         seconds: wall time of the run's phases.
         finished: UTC time, ISO 8601.
+        clocks: what the device told of itself `before` and `after` the turns (`msaseg.benchmark.clocks`).
         schema: version of this layout.
     """
 
@@ -64,6 +69,7 @@ class SpeedRecord:
     hardware: dict[str, Any]
     seconds: dict[str, float]
     finished: str
+    clocks: dict[str, dict[str, Any]] | None = None
     schema: int = SCHEMA
 
     def save(self, root: Path) -> Path:
@@ -78,12 +84,13 @@ class SpeedRecord:
     @property
     def file_name(self) -> str:
         """What the record is called, in its device's folder."""
-        words = self.net.split(" ")
-        own = [word for word in words if not word.startswith(("form=", "mode=", "precision="))]
         size = "x".join(map(str, self.size))
-        included = [name for name, timed in self.include.items() if timed]
-        parts = [slug(" ".join(own)), size, self.precision, self.mode, self.form, *included, self.config_hash]
-        return f"{'-'.join(parts)}.json"
+        return "-".join([slug(self.bare), size, self.precision, self.mode, self.form, self.config_hash]) + ".json"
+
+    @property
+    def bare(self) -> str:
+        """The entry of `nets` without the words for form, mode and precision."""
+        return " ".join(word for word in self.net.split(" ") if not word.startswith(("form=", "mode=", "precision=")))
 
     @classmethod
     def load(cls, path: Path) -> "SpeedRecord":
@@ -93,6 +100,16 @@ class SpeedRecord:
             UserError: the file is not JSON, or lacks a field; the message names the file and the mend.
         """
         return cls(**read_fields(path, cls, SCHEMA, "measure again"))
+
+
+def extent(summary: Mapping[str, float]) -> tuple[float, float]:
+    """Return the range of 90 % of the samples behind a summary; of fewer than `SAMPLES` the least and the most.
+
+    >>> extent({"median": 2.0, "p5": 1.1, "p95": 2.9, "min": 1.0, "max": 3.0, "n": 3})
+    (1.0, 3.0)
+    """
+    low, high = ("p5", "p95") if summary["n"] >= SAMPLES else ("min", "max")
+    return summary[low], summary[high]
 
 
 def speeds_root(publish: bool, outputs: Path) -> Path:

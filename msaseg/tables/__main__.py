@@ -10,7 +10,6 @@ from msaseg.records import frame_matrices, places
 from msaseg.records.files import write_whole
 from msaseg.records.places import results_root
 from msaseg.records.speed import speeds_root
-from msaseg.tables.measurements import page as speeds_page
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import machine_paths, protocol_names
 from msaseg.tables.readme import readme_today, update_readme
@@ -18,6 +17,7 @@ from msaseg.tables.render import contents, render_all, write
 from msaseg.tables.reproduce import reproduce
 from msaseg.tables.results import Results
 from msaseg.tables.spec import Table, load_tables, made_under
+from msaseg.tables.speed_page import page as speeds_page
 from msaseg.tables.verdicts import FILE as VERDICTS
 from msaseg.tables.verdicts import page as verdicts_page
 from msaseg.tables.verdicts import summary, told, verdicts

@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 
 from msaseg.tables.protocols import Protocol
 from msaseg.tables.runs import SPEED, Run
-from msaseg.tables.spec import Table
+from msaseg.tables.spec import RECIPE, Table
 
 MARKS = {
     "missing": ("missing", "no record of such a run"),
@@ -14,6 +14,7 @@ MARKS = {
     "stale": ("†", "stale: made with another configuration than the one that composes today"),
     "dirty": ("‡", "made from a working tree with uncommitted changes"),
     "weights": ("§", "started from other weights than its configuration names"),
+    "size": ("¶", "scored on images of another size than the speeds beside it are of"),
     "outside": ("✱", "differs from the paper by more than the tolerance"),
     "fewer": ("n of m", "fewer seeds than the sweep asks for"),
 }
@@ -35,6 +36,7 @@ class Cell:
         paper: the number or text that the paper prints.
         marks: keys of MARKS.
         text: what is computed and is no number, such as "3x3"; None for a number.
+        range: of a measured speed, that of its calls or turns, and their number.
     """
 
     mean: float | None
@@ -44,6 +46,7 @@ class Cell:
     paper: float | str | None
     marks: tuple[str, ...]
     text: str | None = None
+    range: tuple[float, float, int] | None = None
 
     @property
     def difference(self) -> float | None:
@@ -136,11 +139,19 @@ def _cell(table: Table, row: str, column: str, runs: Sequence[Run], asked: int, 
         "stale": current is not None and runs[0].config_hash != current,
         "dirty": any(run.dirty for run in runs),
         "weights": any(run.other_weights for run in runs),
+        "size": _other_size(table, column, runs),
         "outside": _outside(mean, paper, table.tolerance.get(column)) if numbers else paper not in (None, text),
         "fewer": len(runs) < asked,
     }
     sd = stdev(numbers) if len(numbers) > 1 else None
-    return Cell(mean, sd, len(runs), asked, paper, tuple(mark for mark, held in holds.items() if held), text)
+    marks = tuple(mark for mark, held in holds.items() if held)
+    return Cell(mean, sd, len(runs), asked, paper, marks, text, runs[0].ranges.get(column))
+
+
+def _other_size(table: Table, column: str, runs: Sequence[Run]) -> bool:
+    """Whether a score stands beside speeds that were measured on images of another size."""
+    scored = not column.startswith((SPEED, RECIPE))
+    return bool(table.speed) and scored and any(run.size != table.speed["size"] for run in runs)
 
 
 def _outside(mean: float | None, paper: float | str | None, tolerance: float | None) -> bool:

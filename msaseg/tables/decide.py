@@ -195,19 +195,19 @@ def _fewest(cells: Mapping[str, Cell]) -> int:
 
 def _timed(claim: Claim, filled: FilledTable) -> Verdict:
     device = claim.column.split(".")[1]
-    slow, fast = f"speed.{device}.fps_p5", f"speed.{device}.fps_p95"
     speeds = {run.row: run for run in filled.speeds if claim.column in run.values}
     if not speeds.keys() >= set(claim.rows):
         return Verdict(claim, filled.protocol.name, Word.NOT_MEASURED, f"no speed on a device of the kind {device}")
     first, *other = (speeds[row] for row in claim.rows)
     if claim.number is None:
         effect = first.number(claim.column) - other[0].number(claim.column)
-        low, high = other[0].number(slow), other[0].number(fast)
+        low, high, _ = other[0].ranges[claim.column]
     else:
         effect, low, high = first.number(claim.column) - claim.number, claim.number, claim.number
-    if first.number(slow) > high:
+    slow, fast, _ = first.ranges[claim.column]
+    if slow > high:
         word, why = Word.HOLDS, "faster in 19 of 20 calls"
-    elif first.number(fast) < low:
+    elif fast < low:
         word, why = Word.CONTRADICTED, "slower in 19 of 20 calls"
     else:
         word, why = Word.UNDECIDED, "the calls scatter about it"

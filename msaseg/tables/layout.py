@@ -43,7 +43,7 @@ class Entry:
     Args:
         kind: of its column.
         text: the number, or what stands in its place.
-        spread: its deviation over seeds.
+        spread: its deviation over seeds, or the range of a measured speed's calls.
         marks: keys of MARKS that a reader must know of it.
         order: what sorts it; None sorts last.
         row: key of the table's row that a number of ours fills.
@@ -151,11 +151,12 @@ def ours(cell: Cell) -> Entry:
     if cell.mean is None:
         marks = [mark for mark in ("outside", "stale", "dirty", "weights") if mark in cell.marks]
         return Entry(Kind.OURS, cell.text or "", marks=tuple(marks), order=cell.text)
+    spread = "({:.2f} to {:.2f}, n={})".format(*cell.range) if cell.range else ""
     return Entry(
         kind=Kind.OURS,
         text=f"{cell.mean:.2f}",
-        spread="" if cell.sd is None else f"± {cell.sd:.2f}",
-        marks=tuple(mark for mark in ("stale", "dirty", "weights") if mark in cell.marks),
+        spread=spread if cell.sd is None else f"± {cell.sd:.2f}",
+        marks=tuple(mark for mark in ("stale", "dirty", "weights", "size") if mark in cell.marks),
         order=cell.mean,
     )
 

@@ -1,7 +1,7 @@
 """What a table shows of one record."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,9 @@ from typing import Any
 from msaseg.cli.errors import UserError
 from msaseg.records import frame_matrices
 from msaseg.records.run import RunRecord
-from msaseg.records.speed import SpeedRecord
+from msaseg.records.speed import SpeedRecord, extent
 from msaseg.statistics import Frames
 from msaseg.tables.spec import Table
-
-FPS_ENDS = (("p5", "p95"), ("p95", "p5"))
-"""Percentile of the frames a second to that of the latency."""
 
 SPEED = "speed."
 """What the keys of columns begin with that hold measured speeds: `speed.cpu.fps`."""
@@ -35,6 +32,7 @@ class Run:
         hardware: of the machine.
         seconds: that it took.
         other_weights: whether the encoder started from other weights than the configuration names.
+        ranges: of a measured speed, column key to the range of its calls or turns and their number.
     """
 
     path: Path
@@ -47,6 +45,7 @@ class Run:
     hardware: dict[str, Any]
     seconds: float
     other_weights: bool = False
+    ranges: dict[str, tuple[float, float, int]] = field(default_factory=dict)
 
     @property
     def config_hash(self) -> str:
@@ -57,6 +56,11 @@ class Run:
     def finished(self) -> str:
         """UTC time, ISO 8601."""
         return self.record.finished
+
+    @property
+    def size(self) -> list[int]:
+        """Height and width of the images."""
+        return self.record.size if isinstance(self.record, SpeedRecord) else list(self.record.cost["input_size"])
 
     @property
     def trained(self) -> RunRecord:
@@ -115,18 +119,23 @@ def measured_run(path: Path, record: SpeedRecord, row: str) -> Run:
         "ratio": record.ratio["median"] if record.ratio else None,
         "macs_g": record.cost["macs"] / 1e9,
         "params_m": record.cost["params"] / 1e6,
+        "deployed_m": deployed / 1e6 if (deployed := record.cost.get("params_deployed")) else None,
         "times_bound": record.roofline["times_bound"],
     }
-    numbers |= {f"fps_{a}": 1000 / record.latency_ms[b] for a, b in FPS_ENDS if b in record.latency_ms}
-    kind = record.hardware["kind"]
+    slowest, fastest = (1000 / latency for latency in reversed(extent(record.latency_ms)))
+    ranges = {"fps": (slowest, fastest, int(record.latency_ms["n"]))}
+    if record.ratio:
+        ranges["ratio"] = (*extent(record.ratio), int(record.ratio["n"]))
+    column = f"{SPEED}{record.hardware['kind']}."
     return Run(
         path=path,
         record=record,
         row=row,
         seed=0,
-        values={f"{SPEED}{kind}.{name}": float(value) for name, value in numbers.items() if value is not None},
+        values={f"{column}{name}": float(value) for name, value in numbers.items() if value is not None},
         commit=record.code["commit"],
         dirty=bool(record.code["dirty"]),
         hardware=dict(record.hardware),
         seconds=float(record.seconds["total"]),
+        ranges={f"{column}{name}": found for name, found in ranges.items()},
     )

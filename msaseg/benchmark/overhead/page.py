@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from msaseg.benchmark.overhead.measurement import Measurement
 from msaseg.cli.errors import UserError
 from msaseg.config import ROOT
-from msaseg.overhead.measurement import Measurement
 from msaseg.tables.markers import with_part
 
 RECORD = ROOT / "experiments" / "benchmarks" / "overhead.json"

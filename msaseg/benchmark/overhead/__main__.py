@@ -1,4 +1,4 @@
-"""What the suite costs over doing without it: `python -m msaseg.overhead [--write]`, also `make bench`.
+"""What the suite costs over doing without it: `python -m msaseg.benchmark.overhead`, also `make bench-overhead`.
 
 Two things that are compared take turns in one process, so that a busy machine slows both; the ratio of each
 pair of turns counts, not the seconds.
@@ -12,19 +12,19 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from msaseg.benchmark.overhead import page
+from msaseg.benchmark.overhead.bf16_step import LEFT_OUT, computes_in_bf16, measure_bf16
+from msaseg.benchmark.overhead.commands import measure_commands
+from msaseg.benchmark.overhead.loader import measure_loader
+from msaseg.benchmark.overhead.measurement import Measurement
+from msaseg.benchmark.overhead.page import line, page_of, page_part
+from msaseg.benchmark.overhead.step import measure_step
 from msaseg.cli.errors import UserError
 from msaseg.data.camvid import list_frames
-from msaseg.overhead import page
-from msaseg.overhead.loader import measure_loader
-from msaseg.overhead.measurement import Measurement
-from msaseg.overhead.page import line, page_of, page_part
-from msaseg.overhead.precision import BF16_LEFT_OUT, computes_in_bf16, measure_precision
-from msaseg.overhead.rendering import measure_tables
-from msaseg.overhead.report import measure_report
-from msaseg.overhead.step import measure_step
 from msaseg.records import provenance
 from msaseg.records.files import write_whole
 from msaseg.tables.protocols import machine_paths
@@ -34,19 +34,18 @@ from msaseg.training import run as running
 def measure(root: Path | None, repeats: int, steps: int) -> dict[str, Any]:
     """Make the measurements, print each, and return their record."""
     code = provenance.code_state()  # before anything is written
-    step, hardware = measure_step(repeats, steps)
-    print(line(asdict(step)), flush=True)
     if root is None:
-        print("no CamVid here (--data, MSASEG_DATA): the loader reads a drawn tree", flush=True)
-    measured = [step]
-    for one in others(root, repeats, steps):
-        measured.append(one)
-        print(line(asdict(one)), flush=True)
-    left_out = [] if computes_in_bf16() else [BF16_LEFT_OUT]
+        print("no CamVid here (--data, MSASEG_DATA): the loader reads a synthetic tree", flush=True)
+    measured = []
+    step, hardware = measure_step(repeats, steps)
+    for one in chain([step], others(root, repeats, steps)):
+        measured.append(asdict(one))
+        print(line(measured[-1]), flush=True)
+    left_out = [] if computes_in_bf16() else [LEFT_OUT]
     for what in left_out:
         print(f"left out: {what}", flush=True)
     return {
-        "measurements": [asdict(one) for one in measured],
+        "measurements": measured,
         "left_out": left_out,
         "code": code,
         "versions": provenance.versions(),
@@ -59,11 +58,10 @@ def others(root: Path | None, repeats: int, steps: int) -> Iterator[Measurement]
     """Make the measurements that follow the first, in the order of the page."""
     for protocol in ("paper", "laptop"):
         yield measure_loader(protocol, root, repeats, steps)
-    yield measure_tables()
-    yield from measure_report()
+    yield from measure_commands()
     if computes_in_bf16():
         for protocol in ("paper", "laptop"):
-            yield measure_precision(protocol, repeats, steps)
+            yield measure_bf16(protocol, repeats, steps)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -92,9 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit status: 1 for a missed requirement, 2 for a mistake of the user."""
-    parser = argparse.ArgumentParser(prog="python -m msaseg.overhead", description="What the suite costs.")
+    parser = argparse.ArgumentParser(prog="python -m msaseg.benchmark.overhead", description="What the suite costs.")
     parser.add_argument("--write", action="store_true", help="rewrite the record and docs/benchmarks.md")
-    parser.add_argument("--data", type=Path, help="a CamVid tree; default: MSASEG_DATA, data/camvid, a drawn one")
+    parser.add_argument("--data", type=Path, help="a CamVid tree; default: MSASEG_DATA, data/camvid, a synthetic one")
     parser.add_argument("--repeats", type=int, default=9, help="pairs of turns (default 9)")
     parser.add_argument("--steps", type=int, default=20, help="steps or batches a turn (default 20)")
     for message in running.EXPECTED_WARNINGS:

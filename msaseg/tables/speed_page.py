@@ -1,25 +1,26 @@
 """Measured speeds as tables: one line a net, the ratio first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from msaseg.records.speed import SpeedRecord
+from msaseg.records.speed import SAMPLES, SpeedRecord, extent
 from msaseg.tables.render import NOTICE
 
-EXPLAINED = """Each table is one run of `python -m msaseg.benchmark`: all its nets in turns in one process, so the ratio
-to the reference is the number to trust; milliseconds hold for the machine named. What is timed is said above each
-table; `docs/benchmarks.md` has the procedure. A record that a later run replaced is missing from its table."""
+EXPLAINED = f"""Each table is one run of `python -m msaseg.benchmark`: all its nets in turns in one process, so the
+ratio to the reference is the number to trust; milliseconds hold for the machine named. Numbers are medians, with the
+range of 90 % of the calls or turns in brackets, or of all of them if there are fewer than {SAMPLES}.
+`docs/benchmarks.md` has the procedure. A record that a later run replaced is missing from its table."""
 
 HEADER = (
     "net",
-    "times as fast as the reference (5-95 %)",
-    "latency, ms (5-95 %)",
+    "times as fast as the reference",
+    "latency, ms",
     "fps",
     "best images/s (batch)",
     "peak MB",
     "GMACs",
-    "params, M",
+    "params, M (deployed)",
     "roofline, ms (limit)",
     "measured / roofline",
 )
@@ -28,14 +29,20 @@ HEADER = (
 def conditions(record: SpeedRecord) -> str:
     """Return one line that says what all numbers of a run hold for."""
     hardware, size = record.hardware, "x".join(map(str, record.size))
-    included = [f"{name} {'included' if timed else 'not included'}" for name, timed in record.include.items()]
     turns = "{repeats} turns of {calls} calls after {warmup} to warm up".format(**record.procedure)
     state = ", uncommitted changes" if record.code["dirty"] else ""
     return (
         f"{hardware['device']}, threads: {hardware['threads']}, torch {record.versions['torch']}; {size}, batch 1, "
-        f"random pixels and weights (speed alone); {', '.join(included)}; {turns}; reference: {record.reference}"
-        f"{state}"
+        f"random pixels and weights (speed alone); {turns}; reference: {record.reference}; {_clocks(record)}{state}"
     )
+
+
+def _clocks(record: SpeedRecord) -> str:
+    """What the device told of itself, before the turns and, where it differs, after them."""
+    before, after = (record.clocks or {}).values() or ({}, {})
+    known = [(key, first, after[key]) for key, first in before.items() if first is not None]
+    told = [f"{key} {first}{'' if last == first else f' to {last}'}" for key, first, last in known]
+    return ", ".join(told) or "clocks unknown"
 
 
 def table(records: Sequence[SpeedRecord]) -> str:
@@ -50,23 +57,24 @@ def table(records: Sequence[SpeedRecord]) -> str:
 
 def _row(record: SpeedRecord) -> tuple[str, ...]:
     latency, ratio, best, bound = record.latency_ms, record.ratio, record.throughput, record.roofline
-    memory = record.peak_memory_mb
+    memory, deployed = record.peak_memory_mb, record.cost.get("params_deployed")
     return (
-        f"{_bare(record.net)} ({record.form}, {record.mode}, {record.precision})",
-        "n/a" if ratio is None else f"{ratio['median']:.3g} ({ratio['p5']:.3g}-{ratio['p95']:.3g})",
-        f"{latency['median']:.4g} ({latency['p5']:.4g}-{latency['p95']:.4g})",
+        f"{record.bare} ({record.form}, {record.mode}, {record.precision})",
+        "n/a" if ratio is None else _median(ratio, 3),
+        _median(latency, 4),
         f"{record.fps:.4g}",
         f"{best['images_per_s']['median']:.4g} ({best['batch']})",
         "n/a" if memory is None else f"{memory:.4g}",
         f"{record.cost['macs'] / 1e9:.4g}",
-        f"{record.cost['params'] / 1e6:.4g}",
+        f"{record.cost['params'] / 1e6:.4g} ({'n/a' if deployed is None else f'{deployed / 1e6:.4g}'})",
         f"{bound['bound_ms']:.3g} ({bound['limited_by']})",
         f"{bound['times_bound']:.3g}",
     )
 
 
-def _bare(net: str) -> str:
-    return " ".join(word for word in net.split(" ") if not word.startswith(("form=", "mode=", "precision=")))
+def _median(summary: Mapping[str, float], digits: int) -> str:
+    low, high = extent(summary)
+    return f"{summary['median']:.{digits}g} ({low:.{digits}g}-{high:.{digits}g})"
 
 
 def page(records: Sequence[tuple[Path, SpeedRecord]]) -> str:

@@ -10,14 +10,14 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
+from msaseg.benchmark.overhead.measurement import Measurement, ratios, rounded
+from msaseg.benchmark.overhead.plain import plain_loop
 from msaseg.config import compose_run
-from msaseg.overhead.measurement import Measurement, ratios, rounded
-from msaseg.overhead.plain import plain_loop
 from msaseg.training import run as running
 from msaseg.training.module import Batch, SegmentationModule
 
 MOST_STEPS = {"paper": 1, "laptop": 10}  # a turn: a step of VGG16 takes seconds
-BF16_LEFT_OUT = "bf16 over float32, because this CPU does not compute in bf16 (no avx512_bf16)"
+LEFT_OUT = "bf16 over float32, because this CPU does not compute in bf16 (no avx512_bf16)"
 
 
 def computes_in_bf16() -> bool:
@@ -25,7 +25,7 @@ def computes_in_bf16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported())
 
 
-def measure_precision(protocol: str, repeats: int, steps: int) -> Measurement:
+def measure_bf16(protocol: str, repeats: int, steps: int) -> Measurement:
     """Measure a step of MSANet in bf16 over one in float32, on the CPU.
 
     Args:

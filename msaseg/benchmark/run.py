@@ -10,10 +10,11 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 
+from msaseg.benchmark.clocks import read_clocks
 from msaseg.benchmark.memory import memory_limit, peak_bytes, release
 from msaseg.benchmark.modes import check_packages
 from msaseg.benchmark.precision import TYPES, products_in
-from msaseg.benchmark.records import Results, records
+from msaseg.benchmark.record import Results, records
 from msaseg.benchmark.roofline import Peaks, higher, measure_peaks
 from msaseg.benchmark.session import Conditions, make_step, prepare
 from msaseg.benchmark.throughput import ENDS, find_best_batches
@@ -21,8 +22,8 @@ from msaseg.benchmark.timing import Procedure, Step, Stopwatch, stopwatch, take_
 from msaseg.benchmark.variants import CHOICES, Variant, build, parse
 from msaseg.cli.errors import UserError
 from msaseg.cli.mistakes import suggestion
-from msaseg.records.speed import speeds_root
-from msaseg.tables import measurements as table
+from msaseg.records.speed import SAMPLES, speeds_root
+from msaseg.tables import speed_page
 from msaseg.training.restore import choose_device
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def measure(config: DictConfig) -> int:
     root = speeds_root(config.publish, Path(config.paths.outputs))
     paths = [record.save(root) for record in found]
     if found:
-        log.info("\n%s\n\n%s\n", table.conditions(found[0]), table.table(found))
+        log.info("\n%s\n\n%s\n", speed_page.conditions(found[0]), speed_page.table(found))
         log.info("%d records in %s", len(paths), paths[0].parent)
     if results.failed:
         names = ", ".join(results.failed)
@@ -80,11 +81,10 @@ def read(config: DictConfig) -> tuple[Conditions, Procedure]:
             raise UserError(f"{key}={config[key]}: write a whole number, {least} or more")
     if config.device not in ("auto", "cpu", "cuda"):
         raise UserError(f"device={config.device}: {suggestion(str(config.device), ('auto', 'cpu', 'cuda'))}")
-    for key in ("copy", "argmax"):
-        if not isinstance(config.include[key], bool):
-            raise UserError(f"include.{key}={config.include[key]}: write true or false")
-    conditions = Conditions(size, choose_device(config.device), config.include["copy"], config.include["argmax"])
-    return conditions, Procedure(config.warmup, config.repeats, config.calls)
+    samples = config.repeats * config.calls
+    if config.publish and samples < SAMPLES:
+        raise UserError(f"repeats × calls = {samples}: a published speed takes {SAMPLES}: write more, or publish=false")
+    return Conditions(size, choose_device(config.device)), Procedure(config.warmup, config.repeats, config.calls)
 
 
 def _measure(variants: list[Variant], seed: int, conditions: Conditions, procedure: Procedure, most: int) -> Results:
@@ -95,10 +95,11 @@ def _measure(variants: list[Variant], seed: int, conditions: Conditions, procedu
     before = _peaks(precisions, device, watch)
     phases.end("prepare")
     log.info("%d nets in turns on %s", len(steps), device)
-    turns = take_turns(steps, watch, procedure)
-    for label, failure in turns.failures.items():
+    results.clocks["before"] = read_clocks(device)
+    results.turns, failures = take_turns(steps, watch, procedure)
+    results.clocks["after"] = read_clocks(device)  # at once: an idle GPU slows down
+    for label, failure in failures.items():
         results.fail(label, failure)
-    results.turns = turns.seconds
     steps.clear()
     release(device)
     phases.end("latency")

@@ -1,4 +1,4 @@
-"""Drawn frames to measure with: held in memory, or as a CamVid tree of PNGs."""
+"""Synthetic frames to measure with: held in memory, or as a CamVid tree of PNGs."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from msaseg.data.frames import Pixels
 from msaseg.data.synthetic.streets import SyntheticStreets
 from msaseg.training import run as running
 
-KEPT = 64  # drawn frames that a measurement holds and repeats
+KEPT = 64  # frames that a measurement holds and repeats
 
 
-class Drawn:
+class InMemory:
     """The first frames of a store in memory, repeated under all its names: reading costs what a copy costs."""
 
     def __init__(self, store: Store, kept: int = KEPT) -> None:
-        self.names, self.digest = store.names, "drawn"
+        self.names, self.digest = store.names, "in memory"
         self.frames = [store.sample(index, full_label=True) for index in range(min(kept, len(self.names)))]
 
     def sample(self, index: int, *, full_label: bool) -> tuple[Pixels, Pixels]:
@@ -30,12 +30,12 @@ class Drawn:
 def with_store(config: DictConfig, store: Store | None = None) -> CamVidDataModule:
     """Return a run's data module that reads from this store, or from its own source's frames kept in memory."""
     data: CamVidDataModule = running.build(config, "data")
-    data.store = store or Drawn(data.source.open())
+    data.store = store or InMemory(data.source.open())
     data.splits = data.split(data.store.names)
     return data
 
 
-def draw_tree(root: Path) -> Path:
+def synthetic_tree(root: Path) -> Path:
     """Write a small tree of synthetic frames in CamVid's layout and size; return it."""
     streets = SyntheticStreets((360, 480), train=KEPT - 2, val=1, test=1)
     for index, name in enumerate(streets.names):

@@ -1,19 +1,21 @@
-"""What the suite costs: statistics and page without measuring; the whole command once, tiny (slow)."""
+"""What the suite costs: statistics and page without a clock; the whole command once, tiny (slow)."""
 
 import json
 from dataclasses import asdict
+from subprocess import CalledProcessError
 
 import numpy as np
 import pytest
 import torch
 
+from msaseg.benchmark.overhead import __main__ as command
+from msaseg.benchmark.overhead import bf16_step, page, step
+from msaseg.benchmark.overhead.commands import process_cost
+from msaseg.benchmark.overhead.measurement import Measurement, ratios
+from msaseg.benchmark.overhead.page import MARKED, line, page_part
+from msaseg.benchmark.overhead.store import InMemory
 from msaseg.cli.errors import UserError
 from msaseg.data.synthetic.streets import SyntheticStreets
-from msaseg.overhead import __main__ as command
-from msaseg.overhead import page, precision, step
-from msaseg.overhead.frames import Drawn
-from msaseg.overhead.measurement import Measurement, ratios
-from msaseg.overhead.page import MARKED, line, page_part
 from msaseg.tables.markers import markers, with_part
 
 BEGIN, END = markers(MARKED)
@@ -112,7 +114,7 @@ def test_with_part_replaces_only_what_is_between_the_markers(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{END}{BEGIN}{END}", f"{BEGIN}{BEGIN}{END}"]
+    "text", ["no markers", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{END}{BEGIN}{END}", f"{BEGIN}{BEGIN}{END}"]
 )
 def test_with_part_without_both_markers_once_refuses_in_one_line(text, tmp_path):
     with pytest.raises(UserError, match="must be there, once each") as raised:
@@ -167,14 +169,14 @@ def test_bad_argument_is_told_in_one_line(files, capsys, arguments):
     assert error.count("\n") == 1
 
 
-def test_drawn_repeats_the_kept_frames_and_hands_out_copies():
+def test_frames_in_memory_repeat_the_kept_and_hands_out_copies():
     streets = SyntheticStreets((32, 48), train=5, val=1, test=1)
-    drawn = Drawn(streets, kept=2)
-    image, label = drawn.sample(4, full_label=False)
+    kept = InMemory(streets, kept=2)
+    image, label = kept.sample(4, full_label=False)
     assert np.array_equal(image, streets.sample(0, full_label=True)[0])
     image[:], label[:] = 0, 0
-    assert np.array_equal(drawn.sample(4, full_label=False)[0], streets.sample(0, full_label=True)[0])
-    assert drawn.names == streets.names
+    assert np.array_equal(kept.sample(4, full_label=False)[0], streets.sample(0, full_label=True)[0])
+    assert kept.names == streets.names
 
 
 def small(monkeypatch):
@@ -186,7 +188,7 @@ def small(monkeypatch):
         "protocol.width=8",
         "trainer.accelerator=cpu",
     ]
-    for measured in (step, precision):
+    for measured in (step, bf16_step):
         monkeypatch.setattr(measured, "compose_run", lambda overrides: compose([*overrides, *extra]))
 
 
@@ -219,14 +221,14 @@ def test_both_sides_of_the_step_train_the_same_net_on_the_same_batches(monkeypat
 @pytest.mark.parametrize("protocol", ["paper", "laptop"])
 def test_precision_trains_one_net_in_bf16_and_one_in_float32_on_the_same_batches(monkeypatch, protocol):
     small(monkeypatch)
-    loops, plain_loop = [], precision.plain_loop
+    loops, plain_loop = [], bf16_step.plain_loop
 
     def watched(net, module, batches, device, bf16):
         loops.append((bf16, [parameter.clone() for parameter in net.parameters()], net, batches))
         return plain_loop(net, module, batches, device, bf16)
 
-    monkeypatch.setattr(precision, "plain_loop", watched)
-    measured = precision.measure_precision(protocol, repeats=2, steps=1)
+    monkeypatch.setattr(bf16_step, "plain_loop", watched)
+    measured = bf16_step.measure_bf16(protocol, repeats=2, steps=1)
     (bf16, first, one, batches), (float32, second, other, same_batches) = loops
     assert (bf16, float32) == (True, False)
     assert batches is same_batches
@@ -246,13 +248,18 @@ def test_precision_is_measured_where_the_cpu_computes_in_bf16_and_else_said_to_b
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16)
     monkeypatch.setattr(command, "measure_step", lambda *_: (measurement(), {}))
     monkeypatch.setattr(command, "measure_loader", lambda *_: measurement())
-    monkeypatch.setattr(command, "measure_tables", measurement)
-    monkeypatch.setattr(command, "measure_report", lambda: [measurement(), measurement()])
-    monkeypatch.setattr(command, "measure_precision", lambda protocol, *_: seen.append(protocol) or known)
+    monkeypatch.setattr(command, "measure_commands", lambda: [measurement()])
+    monkeypatch.setattr(command, "measure_bf16", lambda protocol, *_: seen.append(protocol) or known)
     record = command.measure(None, 1, 1)
     assert seen == asked
-    assert record["left_out"] == ([] if bf16 else [precision.BF16_LEFT_OUT])
+    assert record["left_out"] == ([] if bf16 else [bf16_step.LEFT_OUT])
     assert ("left out: bf16" in capsys.readouterr().out) is not bf16
+
+
+def test_measured_process_ends_with_the_status_of_its_command(tmp_path):
+    with pytest.raises(CalledProcessError) as raised:
+        process_cost(tmp_path, ("report", "--protocol", "none such"))
+    assert raised.value.returncode == 2
 
 
 @pytest.mark.slow
@@ -261,9 +268,9 @@ def test_whole_command_tiny_writes_every_measurement(files, monkeypatch, capfd):
     monkeypatch.setattr(command, "machine_paths", lambda: type("Paths", (), {"data": files / "none"}))
     assert command.main(["--write", "--repeats", "1", "--steps", "2"]) in (0, 1)  # a busy machine may miss one
     record = json.loads(page.RECORD.read_text())
-    bf16 = ["times", "times"] if precision.computes_in_bf16() else []
+    bf16 = ["times", "times"] if bf16_step.computes_in_bf16() else []
     assert [one["unit"] for one in record["measurements"]] == ["times", "times", "times", "s", "s", "MiB", *bf16]
     assert all(value > 0 for one in record["measurements"] for value in one["values"])
-    assert "drawn" in record["measurements"][1]["what"]
+    assert "synthetic" in record["measurements"][1]["what"]
     assert page.PAGE.read_text().count("\n| ") == 7 + len(bf16)
-    assert "the loader reads a drawn tree" in capfd.readouterr().out
+    assert "the loader reads a synthetic tree" in capfd.readouterr().out

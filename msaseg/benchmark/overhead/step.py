@@ -11,11 +11,11 @@ from typing import Any
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
+from msaseg.benchmark.overhead.measurement import Measurement, ratios, rounded
+from msaseg.benchmark.overhead.plain import now, plain_loop
+from msaseg.benchmark.overhead.store import with_store
 from msaseg.config import compose_run
 from msaseg.data.dataset import Sample
-from msaseg.overhead.frames import with_store
-from msaseg.overhead.measurement import Measurement, ratios, rounded
-from msaseg.overhead.plain import now, plain_loop
 from msaseg.records import provenance
 from msaseg.training import run as running
 from msaseg.training.module import Batch, SegmentationModule

@@ -2,19 +2,19 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from msaseg.benchmark.forms import END_TO_END
 from msaseg.benchmark.roofline import Peaks, roofline
-from msaseg.benchmark.session import Conditions, Subject
+from msaseg.benchmark.session import FRAME, Conditions, Subject
 from msaseg.benchmark.throughput import Throughput, in_one_line
-from msaseg.benchmark.timing import ratios, summary
+from msaseg.benchmark.timing import Turns, ratios, summary
 from msaseg.benchmark.variants import CHOICES
 from msaseg.config import identity_hash
 from msaseg.records import provenance
@@ -31,15 +31,17 @@ class Results:
         throughput: of those that have turns.
         peak: bytes, where they can be seen.
         peaks: of the device, by precision: the better of what was measured before and after the nets.
+        clocks: of the device, before and after the turns.
         failed: nets that were named in a line.
         seconds: wall time of each phase.
     """
 
     subjects: dict[str, Subject] = field(default_factory=dict)
-    turns: dict[str, list[list[float]]] = field(default_factory=dict)
+    turns: Turns = field(default_factory=dict)
     throughput: dict[str, Throughput] = field(default_factory=dict)
     peak: dict[str, int] = field(default_factory=dict)
     peaks: dict[str, Peaks] = field(default_factory=dict)
+    clocks: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -55,12 +57,12 @@ def records(config: DictConfig, reference: str, conditions: Conditions, results:
     shared: dict[str, Any] = {
         "code": provenance.code_state(),
         "overrides": list(HydraConfig.get().overrides.task),
-        "versions": provenance.versions() | {"onnxruntime": _version("onnxruntime")},
+        "versions": provenance.versions("onnxruntime"),
         "seconds": {key: round(value, 2) for key, value in results.seconds.items()},
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "reference": reference,
         "size": list(conditions.size),
-        "include": {"copy": conditions.copy, "argmax": conditions.argmax},
+        "clocks": results.clocks,
     }
     for label in results.turns:
         yield SpeedRecord(**shared, **_own(config, label, reference, conditions, results))
@@ -72,22 +74,24 @@ def _own(config: DictConfig, label: str, reference: str, conditions: Conditions,
     variant = subject.variant
     latency = summary([1000 * seconds for turn in turns for seconds in turn])
     described = _described(config, subject, reference, conditions)
-    bound = roofline(results.peaks[variant.precision], subject.cost, subject.moved, latency["median"])
+    end_to_end = variant.form == END_TO_END
     return {
         "net": label,
         "model": variant.model,
         **{key: getattr(variant, key) for key in CHOICES},
+        "include": dict.fromkeys(("copy", "resize", "argmax", "back"), end_to_end),
         "latency_ms": latency,
         "fps": float(f"{1000 / latency['median']:.5g}"),
         "throughput": _throughput(results.throughput[label]),
         "peak_memory_mb": None if peak is None else round(peak / 1e6, 3),
         "ratio": summary(ratios(results.turns[reference], turns)) if reference in results.turns else None,
         "cost": subject.cost,
-        "roofline": asdict(bound),
+        "roofline": roofline(results.peaks[variant.precision], subject.cost, subject.moved, latency["median"]),
         "procedure": {
             **{key: config[key] for key in ("warmup", "repeats", "calls")},
             "order": list(results.turns),
             "input": "random pixels",
+            "frame": list(FRAME) if end_to_end else None,
             "weights": "random",
         },
         "config": described,
@@ -103,7 +107,6 @@ def _described(config: DictConfig, subject: Subject, reference: str, conditions:
         "words": list(variant.words),
         **{key: getattr(variant, key) for key in CHOICES},
         "size": list(conditions.size),
-        "include": dict(config.include),
         "device": conditions.device.type,
         "reference": reference,
         **{key: config[key] for key in ("warmup", "repeats", "calls", "most_images", "seed")},
@@ -125,10 +128,3 @@ def _hardware(device: torch.device, precision: str) -> dict[str, Any]:
     if device.type == "cuda":
         found |= {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}  # type: ignore[no-untyped-call]
     return found
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "absent"

@@ -1,0 +1,1 @@
+"""What the suite costs over doing without it, measured: `python -m msaseg.benchmark.overhead`."""

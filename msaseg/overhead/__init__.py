@@ -1,1 +1,0 @@
-"""What the suite costs over doing without it, measured: `python -m msaseg.overhead`."""
