@@ -122,7 +122,7 @@ def test_weights_not_finite_after_the_only_step_stop_before_any_checkpoint(tmp_p
 def test_pretrained_parameters_get_their_own_rate():
     _, module = run_parts("model.lr=0.01", "model.encoder_lr=0.001", "protocol.schedule=null")
     assert [group["lr"] for group in module.configure_optimizers().param_groups] == [0.01]
-    module.net.encoder.weights_source = "a file"
+    module.net.weights_source = "a file"
     groups = module.configure_optimizers().param_groups
     assert [group["lr"] for group in groups] == [0.01, 0.001]
     assert sum(len(group["params"]) for group in groups) == len(list(module.net.parameters()))

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from msaseg.classes import CLASSES
+from msaseg.nets.net import SegmentationNet
 from msaseg.training.losses import SegmentationLoss
 from msaseg.training.metrics import confusion_matrix, frame_matrices, scores
 
@@ -49,11 +50,11 @@ class SegmentationModule(pl.LightningModule):
 
     Args:
         name: of the net; the row of a run outside any table.
-        net: maps (N, 3, h, w) RGB in [0, 1] to (N, C, h, w) logits; see docs/add.md for the contract.
+        net: what is trained.
         num_classes: C, 12 with void scored, 11 without.
         optimizer: partial; called with one parameter group a learning rate.
         lr: of every parameter that is not pretrained.
-        encoder_lr: of `net.encoder` if weights were loaded into it.
+        encoder_lr: of the pretrained ones: `net.encoder`, if weights were loaded into it.
         schedule: partial, stepped after every batch; None keeps the rates.
         auxiliary: loss and weight of each auxiliary output that the net may have.
         loss: of the logits, in training and in `val/loss`; None is `SegmentationLoss()`.
@@ -64,7 +65,7 @@ class SegmentationModule(pl.LightningModule):
     def __init__(
         self,
         name: str,
-        net: nn.Module,
+        net: SegmentationNet,
         num_classes: int,
         optimizer: OptimizerPartial,
         lr: float,
@@ -81,8 +82,7 @@ class SegmentationModule(pl.LightningModule):
         self.lr, self.encoder_lr = lr, encoder_lr
         self.schedule = schedule
         self.loss = SegmentationLoss() if loss is None else loss
-        outputs = getattr(net, "auxiliaries", ())
-        self.auxiliary = {key: value for key, value in (auxiliary or {}).items() if key in outputs}
+        self.auxiliary = {key: value for key, value in (auxiliary or {}).items() if key in net.auxiliaries}
         self.confusion = nn.ModuleDict(
             {f"{stage}_matrix": confusion_matrix(num_classes) for stage in ("train", "val", "test")}
         )
@@ -100,7 +100,7 @@ class SegmentationModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the weighted sum of the losses of one batch."""
         images, labels = _normalise(batch["image"]), batch["label"].long()
-        logits, extra = self.net(images, auxiliary=True) if self.auxiliary else (self.net(images), {})
+        logits, extra = self.net.all_outputs(images) if self.auxiliary else (self.net(images), {})
         loss: Tensor = self.loss(logits, labels)
         self._matrix("train").update(logits.detach().argmax(1), labels)
         self._train_loss += loss.detach()
@@ -178,9 +178,7 @@ class SegmentationModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's own union of ten types
         """Give pretrained parameters their own rate, and step the schedule after every batch."""
-        encoder = getattr(self.net, "encoder", None)
-        loaded = encoder is not None and getattr(encoder, "weights_source", "none") != "none"
-        pretrained = list(encoder.parameters()) if loaded and encoder is not None else []
+        pretrained = self.net.pretrained_parameters()
         known = {id(parameter) for parameter in pretrained}
         fresh = [parameter for parameter in self.net.parameters() if id(parameter) not in known]
         groups = [{"params": fresh, "lr": self.lr}, {"params": pretrained, "lr": self.encoder_lr}]

@@ -50,7 +50,7 @@ def make_record(
         config=hashed_part(config),
         overrides=list(HydraConfig.get().overrides.task),
         data=_data_facts(data) if data else {},
-        weights=getattr(getattr(module.net, "encoder", None), "weights_source", "none"),
+        weights=module.net.weights_source,
         code=provenance.code_state(),
         versions=provenance.versions(),
         hardware=hardware,
