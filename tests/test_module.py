@@ -8,7 +8,7 @@ from msaseg.classes import CLASSES
 from msaseg.cli.errors import UserError
 from msaseg.config import compose_run
 from msaseg.training.callbacks import LossWatch
-from msaseg.training.checkpoints import resume_points
+from msaseg.training.checkpoints import ConfigurationKept, resume_points
 from msaseg.training.run import build
 
 SMALL = [
@@ -88,8 +88,7 @@ def test_module_resumed_from_a_checkpoint_ends_as_if_never_broken_off(tmp_path):
 
 def test_checkpoint_opens_without_pickle_and_carries_its_configuration(tmp_path):
     data, module = run_parts()
-    module.config = {"protocol": {"name": "smoke"}}
-    runner = trainer(1, tmp_path)
+    runner = trainer(1, tmp_path, callbacks=[ConfigurationKept({"protocol": {"name": "smoke"}})])
     runner.fit(module, data)
     runner.save_checkpoint(tmp_path / "a.ckpt")
     content = torch.load(tmp_path / "a.ckpt", weights_only=True)

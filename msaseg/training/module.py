@@ -24,6 +24,10 @@ Batch = dict[str, Any]
 """`image` (N, 3, h, w) uint8, `label` (N, H, W) uint8 (H, W = h, w in training), `name` N frame names."""
 
 
+STEP_LOSSES = 200
+"""About how many losses of single steps the history holds, `train/step_loss`."""
+
+
 class OptimizerPartial(Protocol):
     """An optimizer class with all but its parameters and rates filled in."""
 
@@ -59,6 +63,11 @@ class SegmentationModule(pl.LightningModule):
         auxiliary: loss and weight of each auxiliary output that the net may have.
         loss: of the logits, in training and in `val/loss`; None is `SegmentationLoss()`.
 
+    Attributes:
+        history: curve by key, `stage/name`: [epoch, value], or [step, value] of `train/step_loss`.
+        results: latest scores (`metrics.scores`) of each stage, with the `confusion` matrix.
+        frame_matrices: confusion matrix of each frame that was tested, by its name.
+
     Source: paper, section 3.2 (categorical cross entropy, Adam).
     """
 
@@ -89,7 +98,7 @@ class SegmentationModule(pl.LightningModule):
         self.history: dict[str, list[list[float]]] = {}
         self.results: dict[str, dict[str, Any]] = {}
         self.frame_matrices: dict[str, NDArray[np.uint32]] = {}
-        self.config: dict[str, Any] = {}
+        self._step_losses: list[tuple[int, Tensor]] = []
         self._epoch_start = 0.0
 
     def forward(self, images: Tensor) -> Tensor:
@@ -142,8 +151,17 @@ class SegmentationModule(pl.LightningModule):
         self._epoch_start = time.perf_counter()
         self._train_loss = torch.zeros((), device=self.device)
 
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:  # noqa: ANN401 - Lightning's
+        """Put the loss of a step that is due aside: a GPU is waited for at the epoch's end alone."""
+        step = self.trainer.global_step
+        if step == 1 or step % max(1, int(self.trainer.estimated_stepping_batches) // STEP_LOSSES) == 0:
+            self._step_losses.append((step, outputs["loss"].detach()))
+
     def on_train_epoch_end(self) -> None:
         """Log the epoch's loss, scores and seconds."""
+        points = [[step, round(loss.item(), 6)] for step, loss in self._step_losses]
+        self.history.setdefault("train/step_loss", []).extend(points)
+        self._step_losses.clear()
         batches = max(1, self.trainer.num_training_batches)
         self._note("train/loss", (self._train_loss / batches).item())
         self._note("train/seconds", time.perf_counter() - self._epoch_start)
@@ -189,13 +207,9 @@ class SegmentationModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add configuration, history, latest results and the state of the random numbers: plain types and tensors."""
-        checkpoint["msaseg"] = {
-            "config": self.config,
-            "history": self.history,
-            "results": self.results,
-            "rng": _rng_state(),
-        }
+        """Add history, latest results and the state of the random numbers: plain types and tensors."""
+        state = {"history": self.history, "results": self.results, "rng": _rng_state()}
+        checkpoint.setdefault("msaseg", {}).update(state)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take history, results and random numbers up where they were; the oldest checkpoints hold no results."""
