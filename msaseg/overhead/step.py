@@ -12,13 +12,13 @@ import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from msaseg.config import compose_run
-from msaseg.data.dataset import Sample
+from msaseg.data.dataset import Batch, Sample
 from msaseg.overhead.frames import with_store
 from msaseg.overhead.measurement import Measurement, ratios, rounded
 from msaseg.overhead.plain import now, plain_loop
 from msaseg.records import provenance
 from msaseg.training import run as running
-from msaseg.training.module import Batch, SegmentationModule
+from msaseg.training.module import SegmentationModule
 
 
 def measure_step(repeats: int, steps: int) -> tuple[Measurement, dict[str, Any]]:

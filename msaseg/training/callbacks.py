@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from msaseg.cli.errors import UserError
-from msaseg.training.logger import RunLogger, Sample
+from msaseg.training.logger import Prediction, RunLogger
 from msaseg.training.module import SegmentationModule
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class PredictionPanel(pl.Callback):
 
     def __init__(self, images: int = 4) -> None:
         self.images = images
-        self._samples: list[Sample] = []
+        self._shown: list[Prediction] = []
 
     def on_test_batch_end(
         self,
@@ -112,10 +112,10 @@ class PredictionPanel(pl.Callback):
         """Keep the first image of every batch that is due."""
         batches = max(1, int(trainer.num_test_batches[0]))
         stride = max(1, batches // self.images)
-        if batch_idx % stride == 0 and len(self._samples) < self.images:
+        if batch_idx % stride == 0 and len(self._shown) < self.images:
             image = batch["image"][0].permute(1, 2, 0).cpu().numpy()
-            self._samples.append(
-                Sample(batch["name"][0], image, outputs[0].cpu().numpy(), batch["label"][0].cpu().numpy())
+            self._shown.append(
+                Prediction(batch["name"][0], image, outputs[0].cpu().numpy(), batch["label"][0].cpu().numpy())
             )
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -123,5 +123,5 @@ class PredictionPanel(pl.Callback):
         assert isinstance(pl_module, SegmentationModule)
         for logger in trainer.loggers:
             if isinstance(logger, RunLogger):
-                logger.log_test(pl_module.results["test"], pl_module.classes, self._samples)
-        self._samples = []
+                logger.log_test(pl_module.results["test"], pl_module.classes, self._shown)
+        self._shown = []

@@ -16,13 +16,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from msaseg.classes import CLASSES
+from msaseg.data.dataset import Batch
 from msaseg.nets.net import SegmentationNet
 from msaseg.training.losses import SegmentationLoss
 from msaseg.training.metrics import confusion_matrix, frame_matrices, scores
-
-Batch = dict[str, Any]
-"""`image` (N, 3, h, w) uint8, `label` (N, H, W) uint8 (H, W = h, w in training), `name` N frame names."""
-
 
 STEP_LOSSES = 200
 """About how many losses of single steps the history holds, `train/step_loss`."""

@@ -64,5 +64,5 @@ def _data_facts(data: CamVidDataModule) -> dict[str, Any]:
     return {
         "data_digest": data.data_digest,
         "split_digest": data.split_digest,
-        "frames": {part: len(getattr(data.splits, part)) for part in ("train", "val", "test")},
+        "frames": {split: len(getattr(data.splits, split)) for split in ("train", "val", "test")},
     }
