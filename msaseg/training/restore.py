@@ -20,6 +20,7 @@ from msaseg.config import identity_hash
 from msaseg.nets.encoders.encoder import Encoder
 from msaseg.nets.net import SegmentationNet
 from msaseg.training.intact import DamagedError, read_intact
+from msaseg.training.weights_file import SUFFIX, read_weights_file
 
 NETS = "msaseg.nets"
 
@@ -164,7 +165,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"checkpoint={path}: no such file: give the weights.ckpt that a run left")
     try:
-        content = read_intact(path)
+        content = read_weights_file(path) if path.suffix == SUFFIX else read_intact(path)
     except DamagedError as error:
         mend = "copy it anew, or make the run again with rerun=true"
         raise UserError(f"{path}: cut off, changed or not a checkpoint ({error}): {mend}") from error
