@@ -6,6 +6,7 @@ from torch import nn
 
 from msaseg.export.program import Program
 from msaseg.nets.msanet.attention import PositionAttention
+from msaseg.nets.net import SegmentationNet
 
 # A constant added to every key changes no softmax, so the keys' biases have no gradient but rounding.
 WITHOUT_GRADIENT = ("key.bias",)
@@ -22,11 +23,9 @@ def wake_attention(net: nn.Module) -> None:
             nn.init.constant_(module.alpha, 0.5)
 
 
-def all_outputs(net: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
+def all_outputs(net: SegmentationNet, images: torch.Tensor) -> list[torch.Tensor]:
     """The logits, then the auxiliary outputs in the order of `net.auxiliaries`."""
-    if not net.auxiliaries:
-        return [net(images)]
-    logits, auxiliary = net(images, auxiliary=True)
+    logits, auxiliary = net.all_outputs(images)
     assert tuple(auxiliary) == net.auxiliaries
     return [logits, *auxiliary.values()]
 
@@ -34,11 +33,11 @@ def all_outputs(net: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
 class NetContract:
     """Inherit and define `build`."""
 
-    def build(self, num_classes: int = 12) -> nn.Module:
+    def build(self, num_classes: int = 12) -> SegmentationNet:
         raise NotImplementedError
 
     @pytest.fixture
-    def net(self) -> nn.Module:
+    def net(self) -> SegmentationNet:
         torch.manual_seed(0)
         return self.build().eval()
 

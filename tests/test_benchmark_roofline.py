@@ -9,6 +9,7 @@ from torch import nn
 from msaseg.benchmark.memory import memory_limit, out_of_memory, peak_bytes
 from msaseg.benchmark.precision import check, products_in
 from msaseg.benchmark.roofline import Peaks, higher, measure_peaks, roofline, traffic
+from msaseg.nets.net import SegmentationNet
 from msaseg.records.cost import cost
 
 CPU = torch.device("cpu")
@@ -26,7 +27,7 @@ def test_traffic_counts_weights_and_maps_of_the_convolutions_alone():
     assert traffic(small(), (10, 20), 2) == 2 * (weights + maps)
 
 
-class WithBranch(nn.Module):
+class WithBranch(SegmentationNet):
     """A layer, a factor, and a branch that only training runs."""
 
     def __init__(self) -> None:

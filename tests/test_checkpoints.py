@@ -12,12 +12,12 @@ from msaseg.training.intact import DamagedError, read_intact
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
-    """A run folder with the checkpoints of epochs 0 and 1, the module, and its trainer."""
+    """A run folder with the checkpoints of epochs 0 and 1, and the module."""
     folder = tmp_path_factory.mktemp("run")
     data, module = run_parts()
     runner = trainer(2, folder, callbacks=[checkpoints.resume_points(folder)], checkpoints=True)
     runner.fit(module, data)
-    return folder, module, runner
+    return folder, module
 
 
 @pytest.fixture
@@ -107,11 +107,11 @@ def test_every_flipped_byte_of_the_content_is_found(folder):
 
 
 def test_weights_cut_off_while_written_leave_the_old_ones(fitted, tmp_path, monkeypatch):
-    runner = fitted[2]
-    checkpoints.save_weights(runner, tmp_path / "weights.ckpt")
+    module = fitted[1]
+    checkpoints.save_weights(module, {}, tmp_path / "weights.ckpt")
     before = (tmp_path / "weights.ckpt").read_bytes()
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        checkpoints.save_weights(runner, tmp_path / "weights.ckpt")
+        checkpoints.save_weights(module, {}, tmp_path / "weights.ckpt")
     assert [path.name for path in tmp_path.iterdir()] == ["weights.ckpt"]
     assert (tmp_path / "weights.ckpt").read_bytes() == before

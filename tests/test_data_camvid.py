@@ -6,13 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from manifests import write_manifest
 from PIL import Image
 
 from msaseg.classes import CLASSES, IGNORE, PALETTE
 from msaseg.cli.errors import UserError
 from msaseg.data.camvid import CamVid, list_frames
 from msaseg.data.frames import read, resize_image, resize_label
-from msaseg.data.manifest import MANIFEST, digest, read_manifest, write_manifest
+from msaseg.data.manifest import MANIFEST, digest, read_manifest
 from msaseg.data.sequence import seconds
 
 SIZE = (36, 48)

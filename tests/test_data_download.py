@@ -8,6 +8,7 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from manifests import write_manifest
 from test_data_camvid import write_tree
 
 from msaseg.cli.errors import UserError
@@ -15,7 +16,6 @@ from msaseg.data import __main__ as cli
 from msaseg.data.camvid import list_frames
 from msaseg.data.download import compare, fetch
 from msaseg.data.frames import read, row_of
-from msaseg.data.manifest import write_manifest
 
 
 def zipped(tree, extra=()) -> bytes:

@@ -54,8 +54,8 @@ def test_digest_when_a_frame_changes_sides_changes():
     assert here.digest() == Splits(("b", "a"), (), ("c",)).digest()
 
 
-def test_splits_when_a_frame_is_in_two_parts_are_refused():
-    with pytest.raises(ValueError, match="in two parts"):
+def test_splits_when_a_frame_is_in_two_are_refused():
+    with pytest.raises(ValueError, match="in two splits"):
         Splits(("a",), (), ("a",))
 
 

@@ -3,6 +3,7 @@
 import functools
 
 import pytest
+from manifests import write_manifest
 from PIL import Image
 from test_data_camvid import write_tree
 
@@ -10,7 +11,6 @@ from msaseg.data import __main__ as cli
 from msaseg.data.camvid import list_frames
 from msaseg.data.download import compare
 from msaseg.data.frames import read, row_of
-from msaseg.data.manifest import write_manifest
 
 
 @pytest.fixture(scope="module")

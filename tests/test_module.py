@@ -8,7 +8,7 @@ from msaseg.classes import CLASSES
 from msaseg.cli.errors import UserError
 from msaseg.config import compose_run
 from msaseg.training.callbacks import LossWatch
-from msaseg.training.checkpoints import resume_points
+from msaseg.training.checkpoints import ConfigurationKept, resume_points
 from msaseg.training.run import build
 
 SMALL = [
@@ -88,8 +88,7 @@ def test_module_resumed_from_a_checkpoint_ends_as_if_never_broken_off(tmp_path):
 
 def test_checkpoint_opens_without_pickle_and_carries_its_configuration(tmp_path):
     data, module = run_parts()
-    module.config = {"protocol": {"name": "smoke"}}
-    runner = trainer(1, tmp_path)
+    runner = trainer(1, tmp_path, callbacks=[ConfigurationKept({"protocol": {"name": "smoke"}})])
     runner.fit(module, data)
     runner.save_checkpoint(tmp_path / "a.ckpt")
     content = torch.load(tmp_path / "a.ckpt", weights_only=True)
@@ -122,7 +121,7 @@ def test_weights_not_finite_after_the_only_step_stop_before_any_checkpoint(tmp_p
 def test_pretrained_parameters_get_their_own_rate():
     _, module = run_parts("model.lr=0.01", "model.encoder_lr=0.001", "protocol.schedule=null")
     assert [group["lr"] for group in module.configure_optimizers().param_groups] == [0.01]
-    module.net.encoder.weights_source = "a file"
+    module.net.weights_source = "a file"
     groups = module.configure_optimizers().param_groups
     assert [group["lr"] for group in groups] == [0.01, 0.001]
     assert sum(len(group["params"]) for group in groups) == len(list(module.net.parameters()))

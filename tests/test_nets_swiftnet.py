@@ -88,7 +88,7 @@ def test_scales_start_with_the_batch_norms_that_were_loaded():
 def test_pyramid_of_a_loaded_encoder_says_where_its_weights_are_from():
     encoder = ResNet18Encoder("none")
     encoder.weights_source = "a file"
-    assert SwiftNetPyramid(12, encoder).encoder.weights_source == "a file"
+    assert SwiftNetPyramid(12, encoder).weights_source == "a file"
 
 
 def test_scales_share_convolutions_and_not_batch_norms():

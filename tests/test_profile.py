@@ -3,10 +3,11 @@
 import torch
 from torch import nn
 
+from msaseg.nets.net import SegmentationNet
 from msaseg.records.cost import ENCODER_SIZE, cost
 
 
-class Net(nn.Module):
+class Net(SegmentationNet):
     def __init__(self, with_encoder: bool) -> None:
         super().__init__()
         first = nn.Conv2d(3, 4, 3, padding=1)  # 112 parameters, 108 MACs a pixel
@@ -17,7 +18,7 @@ class Net(nn.Module):
             self.first = first
 
     def forward(self, images):
-        return self.head(self.encoder(images) if hasattr(self, "encoder") else self.first(images))
+        return self.head((self.encoder or self.first)(images))
 
 
 def test_cost_counts_parameters_and_multiply_adds_of_one_image():

@@ -172,6 +172,7 @@ def test_run_broken_off_goes_on_and_ends_the_same(cli, tmp_path, monkeypatch):
         (["protocol=smoke", "model.net.num_poolings=-1"], ["model.net", "num_poolings", "-1", "5"]),
         (["protocol=smoke", "model.net.num_poolings=9"], ["model.net", "num_poolings", "9", "5"]),
         (["protocol=smoke", "model.net.fusion=add"], ["fusion", "sum", "concat"]),
+        (["protocol=smoke", "model.net.encoder=vgg16"], ["write model/net/encoder=vgg16"]),
         (["+experiment=pooling_sweep", "model.net.num_poolings=9"], ["row=pool9", "pool0"]),
         (["model=fcn8_vgg16", "protocol=smoke", "protocol.weights=/no/such.safetensors"], ["/no/such.safetensors"]),
         (["protocol=laptop", "seed=99", "paths.data=/no/such/folder"], ["/no/such/folder", "make data", "MSASEG_DATA"]),

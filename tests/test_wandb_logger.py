@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from command_line import TINY, records
 
-from msaseg.training.logger import RunLogger, Sample
+from msaseg.training.logger import Prediction, RunLogger
 from msaseg.training.wandb_mode import Mode
 
 pytestmark = pytest.mark.filterwarnings("default")  # wandb's own threads and sockets
@@ -83,7 +83,7 @@ def test_logger_failing_later_is_said_once_and_silent_after(tmp_path, monkeypatc
     monkeypatch.setenv("WANDB_MODE", "offline")
     logger = RunLogger("p", "g", "n", ["t"], "i", tmp_path)
     monkeypatch.setattr(logger, "_log_test", lambda *_: (_ for _ in ()).throw(RuntimeError("gone")))
-    sample = Sample("a", np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.int64), np.zeros((8, 8), np.uint8))
+    sample = Prediction("a", np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.int64), np.zeros((8, 8), np.uint8))
     logger.log_test({}, ["Sky"], [sample])
     logger.log_metrics({"a": 1.0}, step=1)
     logger.log_hyperparams({"a": 1})

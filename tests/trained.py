@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from msaseg.config import compose_run, hashed_part
+from msaseg.training.checkpoints import save_weights
 from msaseg.training.run import build
 
 
@@ -23,18 +24,12 @@ def leave_checkpoint(path, *overrides, seen=None, taught=None):
     config = compose_run(["protocol=smoke", *overrides])
     pl.seed_everything(config.seed, verbose=False)
     module = build(config, "model")
-    module.config = hashed_part(config)
     with torch.no_grad():
         for _ in range(0 if seen is None else 15):
             module(seen)
     if taught is not None:
         teach(module.net, *taught)
-    trainer = pl.Trainer(
-        accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, default_root_dir=str(path.parent),
-    )  # fmt: skip
-    trainer.strategy.connect(module)
-    trainer.save_checkpoint(path, weights_only=True)
+    save_weights(module, hashed_part(config), path)
     return config, module.eval()
 
 

@@ -10,8 +10,8 @@ from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
-from msaseg.benchmark.variants import auxiliaries
 from msaseg.nets.msanet.attention import PositionAttention
+from msaseg.nets.net import SegmentationNet
 
 END_TO_END = "end_to_end"
 TUNED = ("tuned", END_TO_END)
@@ -19,7 +19,7 @@ TOLERANCE = 1e-6
 """How far a form's logits may be from the plain net's in float64, relative to the largest of them."""
 
 
-def in_form(net: nn.Module, form: str) -> nn.Module:
+def in_form(net: SegmentationNet, form: str) -> nn.Module:
     """Return a copy of a net in a form.
 
     - naive: the outputs that only training uses are computed too (MSANet's boundary branch), and the attention's
@@ -40,9 +40,9 @@ def in_form(net: nn.Module, form: str) -> nn.Module:
     """
     images = torch.rand(1, 3, 128, 192, generator=torch.Generator().manual_seed(0)).double()
     exact = copy.deepcopy(net).double()  # in float32 a deep net makes much of small roundings
-    changed = copy.deepcopy(exact)
+    changed: nn.Module = AllOutputs(copy.deepcopy(exact)) if form == "naive" else copy.deepcopy(exact)
     if form == "naive":
-        changed = AllOutputs(_with_explicit_attention(changed))
+        _make_attention_explicit(changed)
     elif form in TUNED:
         fuse_conv_bn(changed, images)
     with torch.no_grad():
@@ -73,14 +73,13 @@ def logits_of(result: Any) -> Tensor:  # noqa: ANN401 - a tensor, or logits and 
 class AllOutputs(nn.Module):
     """A net with all its outputs, also those that only training uses."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: SegmentationNet) -> None:
         super().__init__()
         self.net = net
-        self.has_auxiliaries = bool(auxiliaries(net))
 
-    def forward(self, images: Tensor) -> Any:  # noqa: ANN401 - what the net returns
+    def forward(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Run the net."""
-        return self.net(images, auxiliary=True) if self.has_auxiliaries else self.net(images)
+        return self.net.all_outputs(images)
 
 
 class ExplicitAttention(nn.Module):
@@ -150,8 +149,7 @@ def _conv_bn_pairs(net: nn.Module, images: Tensor) -> list[tuple[nn.Conv2d | nn.
     return [(conv, norm) for conv, norm in pairs if calls[conv] == calls[norm] == 1]
 
 
-def _with_explicit_attention(net: nn.Module) -> nn.Module:
+def _make_attention_explicit(net: nn.Module) -> None:
     for name, module in list(net.named_modules()):
         if isinstance(module, PositionAttention):
             net.set_submodule(name, ExplicitAttention(module))
-    return net

@@ -13,6 +13,7 @@ from msaseg.benchmark.modes import program
 from msaseg.benchmark.roofline import traffic
 from msaseg.benchmark.timing import Step
 from msaseg.benchmark.variants import Variant
+from msaseg.nets.net import SegmentationNet
 from msaseg.records.cost import cost
 
 FRAME = (720, 960)
@@ -49,7 +50,7 @@ class Conditions:
     device: torch.device
 
 
-def prepare(variant: Variant, net: nn.Module, conditions: Conditions) -> Subject:
+def prepare(variant: Variant, net: SegmentationNet, conditions: Conditions) -> Subject:
     """Count a net, bring it into its form and onto the device.
 
     Raises:

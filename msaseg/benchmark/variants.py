@@ -16,6 +16,7 @@ from torch import nn
 from msaseg.cli.errors import UserError
 from msaseg.cli.mistakes import explain, suggestion
 from msaseg.config import compose_run
+from msaseg.nets.net import SegmentationNet
 
 CHOICES = {
     "form": ("naive", "plain", "tuned", "end_to_end"),
@@ -72,7 +73,7 @@ def parse(entries: Sequence[str], defaults: dict[str, str]) -> list[Variant]:
         return [_variant(label, defaults) for label in labels]
 
 
-def build(variant: Variant, seed: int) -> nn.Module:
+def build(variant: Variant, seed: int) -> SegmentationNet:
     """Return the net with random weights, in evaluation mode, on the CPU.
 
     Its batch norms get the statistics of random images, as a trained net's have those of its data: with the initial
@@ -88,18 +89,13 @@ def build(variant: Variant, seed: int) -> nn.Module:
     except HydraException as error:
         reason = str(explain(error, []) or error).removeprefix("configuration: ")
         raise UserError(f"nets: {variant.label}: {reason}") from error
-    assert isinstance(net, nn.Module)
+    assert isinstance(net, SegmentationNet)
     with torch.no_grad():
         for parameter in net.parameters():
             if not parameter.any():
                 parameter.normal_(std=0.1)
         _calibrate(net)
     return net.eval().requires_grad_(False)
-
-
-def auxiliaries(net: nn.Module) -> tuple[str, ...]:
-    """Return the names of a net's outputs that only training uses."""
-    return tuple(getattr(net, "auxiliaries", ()))
 
 
 def _variant(label: str, defaults: dict[str, str]) -> Variant:
@@ -142,11 +138,11 @@ def _beside_the_application() -> Iterator[None]:
         state.hydra = application
 
 
-def _calibrate(net: nn.Module) -> None:
+def _calibrate(net: SegmentationNet) -> None:
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = 1.0
     images = torch.rand(2, 3, 128, 192)
     net.train()
     if norms:
-        net(images, auxiliary=True) if auxiliaries(net) else net(images)
+        net.all_outputs(images)

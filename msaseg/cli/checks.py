@@ -15,8 +15,8 @@ def check(config: DictConfig) -> None:
     """Refuse what composes but cannot be meant.
 
     Raises:
-        UserError: a row that the table does not have, a selection on test, several devices for one run, a number
-            of another kind or out of range.
+        UserError: a row that the table does not have, a selection on test, several devices for one run, an
+            encoder by its name alone, a number of another kind or out of range.
     """
     rows = config.table.get("rows")
     if rows is not None and config.row not in rows:
@@ -25,6 +25,9 @@ def check(config: DictConfig) -> None:
         raise UserError("protocol.select=best chooses by the part watched: it needs protocol.watch=val, never test")
     if config.trainer.devices != 1:
         raise UserError(f"trainer.devices={config.trainer.devices}: a run takes one device; -m fills the others")
+    encoder = OmegaConf.select(config, "model.net.encoder")
+    if isinstance(encoder, str):
+        raise UserError(f"model.net.encoder={encoder}: a name means random weights: write model/net/encoder={encoder}")
     _check_numbers(config)
 
 

@@ -11,7 +11,7 @@ from msaseg.classes import CLASSES
 from msaseg.cli.errors import UserError
 from msaseg.data.dataset import FrameDataset, Sample, Source, Store, collate
 from msaseg.data.sampler import EpochSampler, EvalSampler
-from msaseg.data.splits import Split, Splits
+from msaseg.data.splits import SplitRule, Splits
 from msaseg.data.transforms import Augment
 
 
@@ -25,13 +25,13 @@ class CamVidDataModule(pl.LightningDataModule):
 
     Args:
         source: the frames.
-        split: divides them.
+        split: the rule that divides them.
         num_classes: 11 (void is ignored) or 12 (void is the twelfth class, as in the paper).
         batch_size: frames a training step.
         eval_batch_size: frames a validation or test step; null = `batch_size`.
         num_workers: processes that read ahead; 0 reads in this one.
         augment: training augmentation; null = none.
-        watch: part that is scored after every epoch: "val", or "test" where a protocol draws its test curve
+        watch: split that is scored after every epoch: "val", or "test" where a protocol draws its test curve
             (the paper's Fig. 4) and selects nothing by it.
         seed: of order and augmentation; the split has its own.
 
@@ -47,7 +47,7 @@ class CamVidDataModule(pl.LightningDataModule):
     def __init__(
         self,
         source: Source,
-        split: Split,
+        split: SplitRule,
         num_classes: int = 11,
         batch_size: int = 4,
         eval_batch_size: int | None = None,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from msaseg.cli.errors import UserError
 from msaseg.data.sequence import seconds
-from msaseg.data.splits import Split, Splits
+from msaseg.data.splits import SplitRule, Splits
 
 UNSEEN = "unseen"
 OTHER_SEQUENCE = "other_sequence"
@@ -28,7 +28,7 @@ class DistanceParts:
     ('within_1s', '1s_to_5s', 'beyond_5s', 'other_sequence')
     """
 
-    def __init__(self, edges: Sequence[float], splits: Sequence[Split] = (), fewest: int = 1) -> None:
+    def __init__(self, edges: Sequence[float], splits: Sequence[SplitRule] = (), fewest: int = 1) -> None:
         self.edges, self.splits, self.fewest = list(edges), list(splits), fewest
         if not self.edges or any(low >= high for low, high in zip([0.0, *self.edges], self.edges, strict=False)):
             raise UserError(f"probe.edges={self.edges}: set seconds that rise, such as [1, 5, 30]")

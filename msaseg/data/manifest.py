@@ -50,9 +50,3 @@ def read_manifest(path: Path = MANIFEST) -> tuple[Row, ...]:
             raise UserError(f"{path}:{number}: 4 columns expected, {len(fields)} found: restore the file")
         rows.append(Row(*fields))
     return tuple(rows)
-
-
-def write_manifest(path: Path, rows: Iterable[Row], comment: str) -> None:
-    """Write rows in order under one comment line."""
-    lines = [f"# {comment}", *("\t".join(row) for row in rows)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

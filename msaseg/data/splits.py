@@ -13,10 +13,10 @@ from msaseg.data.camvid import COUNTS
 
 @dataclass(frozen=True)
 class Splits:
-    """Frame ids ("train/0001TP_006690") of each part; the folder in an id is the official split's.
+    """Frame ids ("train/0001TP_006690") of each split; the folder in an id is the official one.
 
     Raises:
-        ValueError: a frame is in two parts, or twice in one.
+        ValueError: a frame is in two splits, or twice in one.
     """
 
     train: tuple[str, ...]
@@ -26,17 +26,17 @@ class Splits:
     def __post_init__(self) -> None:
         frames = self.train + self.val + self.test
         if len(set(frames)) != len(frames):
-            raise ValueError("a frame is in two parts of the split, or twice in one")
+            raise ValueError("a frame is in two splits, or twice in one")
 
     def digest(self) -> str:
-        """A sha256 over the three lists, each sorted: the same for the same frames in each part."""
-        parts = (("train", self.train), ("val", self.val), ("test", self.test))
-        lines = [f"{part}: {' '.join(sorted(ids))}" for part, ids in parts]
+        """A sha256 over the three lists, each sorted: the same for the same frames in each split."""
+        splits = (("train", self.train), ("val", self.val), ("test", self.test))
+        lines = [f"{split}: {' '.join(sorted(ids))}" for split, ids in splits]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-class Split(Protocol):
-    """A rule that divides frames."""
+class SplitRule(Protocol):
+    """Divides frames into train, val and test."""
 
     def __call__(self, frames: Sequence[str]) -> Splits:
         """Divide the ids of all frames."""
@@ -103,5 +103,5 @@ class RandomSplit:
         pool = _folder(frames, "train") if self.pool == COUNTS["train"] else tuple(sorted(frames))
         order = np.random.default_rng(self.seed).permutation(len(pool))
         cut = len(pool) * 85 // 100 if self.train is None else self.train
-        train, test = (tuple(pool[i] for i in sorted(part)) for part in (order[:cut], order[cut:]))
+        train, test = (tuple(pool[i] for i in sorted(chosen)) for chosen in (order[:cut], order[cut:]))
         return Splits(train, (), test)

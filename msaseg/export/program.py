@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from msaseg.data.frames import Size
 from msaseg.export.stretching import stretch
-from msaseg.nets.blocks import STRIDE, crop_like
+from msaseg.nets.blocks import STRIDE, crop
 from msaseg.nets.encoders.encoder import Encoder
+from msaseg.nets.net import SegmentationNet
 from msaseg.training.restore import Restored
 
 SMALLEST = 2 * STRIDE + 1
@@ -46,10 +47,10 @@ class Program(nn.Module):
         size: height and width that the net sees; None: the images' own.
     """
 
-    def __init__(self, net: nn.Module, inside: bool, size: Size | None = None) -> None:
+    def __init__(self, net: SegmentationNet, inside: bool, size: Size | None = None) -> None:
         super().__init__()
         self.net, self.inside, self.size = net, inside, size
-        self.multiple = int(getattr(net, "padded_to", STRIDE))
+        self.multiple = net.padded_to
         self.smallest = SMALLEST if size is None else SMALLEST_RESIZED
 
     def forward(self, images: Tensor) -> Any:  # noqa: ANN401 - one tensor or two
@@ -65,12 +66,12 @@ class Program(nn.Module):
         height, width = maps.shape[-2:]
         # ONNX divides towards zero, so nothing negative may be divided here
         bottom, right = ((side + self.multiple - 1) // self.multiple * self.multiple - side for side in (height, width))
-        return crop_like(self.net(F.pad(maps, (0, right, 0, bottom), mode="replicate")), maps)
+        return crop(self.net(F.pad(maps, (0, right, 0, bottom), mode="replicate")), maps)
 
 
-def net_to_export(restored: Restored) -> nn.Module:
+def net_to_export(restored: Restored) -> SegmentationNet:
     """Return a copy of a checkpoint's net, on the CPU, in the memory layout that files are recorded in."""
-    net: nn.Module = copy.deepcopy(restored.net)
+    net = copy.deepcopy(restored.net)
     return net.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload,no-any-return]
 
 

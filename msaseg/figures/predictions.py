@@ -98,7 +98,7 @@ def predict(config: DictConfig, weights: Path) -> tuple[list[str], list[Pixels],
     module.eval()
     with torch.inference_mode():
         batches = [collate([dataset[0, index]]) for index in range(len(names))]
-        maps = [module.upsampled_logits(dict(batch))[0].argmax(0).numpy().astype(np.uint8) for batch in batches]
+        maps = [module.upsampled_logits(batch)[0].argmax(0).numpy().astype(np.uint8) for batch in batches]
     return names, maps, data.class_names
 
 

@@ -1,11 +1,11 @@
 """BiSeNet: a spatial path that keeps detail, a context path that sees far, and a module that joins them."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import conv_bn_relu, crop_like, pad_to_stride
+from msaseg.nets.blocks import conv_bn_relu, crop, enlarge, pad
 from msaseg.nets.encoders.encoder import Encoder
+from msaseg.nets.net import SegmentationNet
 
 WIDTH = 128
 """Channels of the spatial path's output and of every map of the context path."""
@@ -57,8 +57,8 @@ class ContextPath(nn.Module):
     def forward(self, maps16: Tensor, maps32: Tensor) -> tuple[Tensor, Tensor]:
         """Add the global context at stride 32 and go two strides finer."""
         context32 = self.refine32(maps32) + self.whole(maps32)
-        context16 = self.smooth16(_enlarge(context32, 2))
-        context8 = self.smooth8(_enlarge(self.refine16(maps16) + context16, 2))
+        context16 = self.smooth16(enlarge(context32, 2))
+        context8 = self.smooth8(enlarge(self.refine16(maps16) + context16, 2))
         return context16, context8
 
 
@@ -89,7 +89,7 @@ class FeatureFusion(nn.Module):
         return joined
 
 
-class BiSeNet(nn.Module):
+class BiSeNet(SegmentationNet):
     """BiSeNet, version 1, with any encoder: Xception39 and ResNet-18 are its authors' "BiSeNet1" and "BiSeNet2".
 
     The global averages become maps of one position, so training needs two images a batch or more, for batch norm.
@@ -110,18 +110,18 @@ class BiSeNet(nn.Module):
     Source: BiSeNet (Yu et al. 2018) and its authors' code.
     """
 
-    auxiliaries: tuple[str, ...] = ("context16", "context8")
+    auxiliaries = ("context16", "context8")
+    encoder: Encoder
 
-    def __init__(self, num_classes: int, encoder: Encoder, auxiliary_width: int = 256) -> None:
-        super().__init__()
-        self.encoder = encoder
+    def __init__(self, num_classes: int, encoder: Encoder | str, auxiliary_width: int = 256) -> None:
+        super().__init__(encoder)
         self.spatial = nn.Sequential(
             conv_bn_relu(3, 64, kernel=7, stride=2),
             conv_bn_relu(64, 64, stride=2),
             conv_bn_relu(64, 64, stride=2),
             conv_bn_relu(64, WIDTH, kernel=1),
         )
-        _, _, channels16, channels32 = encoder.channels
+        _, _, channels16, channels32 = self.encoder.channels
         self.context = ContextPath(channels16, channels32)
         self.fusion = FeatureFusion()
         self.head = _head(2 * WIDTH, 64, num_classes)
@@ -131,24 +131,19 @@ class BiSeNet(nn.Module):
 
     def forward(self, images: Tensor, auxiliary: bool = False) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """Run both paths, join them at stride 8 and enlarge the scores eightfold."""
-        padded = pad_to_stride(images)
+        padded = pad(images)
         _, _, maps16, maps32 = self.encoder(padded)
         context16, context8 = self.context(maps16, maps32)
         fused = self.fusion(self.spatial(self.encoder.normalise(padded)), context8)  # (N, 256, H/8, W/8)
-        logits = crop_like(_enlarge(self.head(fused), 8), images)
+        logits = crop(enlarge(self.head(fused), 8), images)
         if not auxiliary:
             return logits
         context = {"context16": (context16, 16), "context8": (context8, 8)}
         return logits, {
-            name: crop_like(_enlarge(self.auxiliary_heads[name](maps), stride), images)
+            name: crop(enlarge(self.auxiliary_heads[name](maps), stride), images)
             for name, (maps, stride) in context.items()
         }
 
 
 def _head(in_channels: int, width: int, num_classes: int) -> nn.Sequential:
     return nn.Sequential(conv_bn_relu(in_channels, width), nn.Conv2d(width, num_classes, 1))
-
-
-def _enlarge(maps: Tensor, factor: int) -> Tensor:
-    height, width = maps.shape[-2:]
-    return F.interpolate(maps, (factor * height, factor * width), mode="bilinear")

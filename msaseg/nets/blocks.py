@@ -1,5 +1,7 @@
 """The small pieces that every net is made of, and the padding that makes any input size fit."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -36,22 +38,33 @@ def upsample_bn_relu(in_channels: int, out_channels: int) -> nn.Sequential:
     )
 
 
-def pad_to_stride(images: Tensor) -> Tensor:
-    """Repeat the last row and column downwards and to the right up to a multiple of 32.
+def pad(images: Tensor, multiple: int = STRIDE) -> Tensor:
+    """Repeat the last row and column downwards and to the right up to a multiple of a size.
 
     Shape:
         images: (N, C, H, W).
-        returns: (N, C, 32 * ceil(H / 32), 32 * ceil(W / 32)).
+        returns: (N, C, multiple * ceil(H / multiple), multiple * ceil(W / multiple)).
     """
     height, width = images.shape[-2:]
-    bottom, right = -height % STRIDE, -width % STRIDE
+    bottom, right = -height % multiple, -width % multiple
     return F.pad(images, (0, right, 0, bottom), mode="replicate") if bottom or right else images
 
 
-def crop_like(maps: Tensor, reference: Tensor) -> Tensor:
-    """Cut `maps` at the bottom and right to the height and width of `reference`."""
-    height, width = reference.shape[-2:]
+def crop(maps: Tensor, images: Tensor) -> Tensor:
+    """Cut maps at the bottom and right to the height and width of the images."""
+    height, width = images.shape[-2:]
     return maps[..., :height, :width]
+
+
+def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Bring maps bilinearly to `size` = (h, w), pixels taken as areas (`align_corners=False`)."""
+    return F.interpolate(maps, list(size), mode="bilinear")
+
+
+def enlarge(maps: Tensor, factor: int) -> Tensor:
+    """Enlarge maps bilinearly by a whole factor."""
+    height, width = maps.shape[-2:]
+    return resize(maps, (factor * height, factor * width))
 
 
 def average_on_grid(maps: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -3,9 +3,10 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import crop_like, pad_to_stride
+from msaseg.nets.blocks import crop, enlarge, pad
 from msaseg.nets.encoders.encoder import Encoder
 from msaseg.nets.encoders.vgg16 import VGG16Encoder
+from msaseg.nets.net import SegmentationNet
 
 FC_CHANNELS = 1024
 """Of fc6 and fc7: a quarter of VGG16's."""
@@ -37,7 +38,7 @@ def vgg_head(in_channels: int, channels: int, num_classes: int, kernel: int, dil
     )
 
 
-class DeepLabLargeFOV(nn.Module):
+class DeepLabLargeFOV(SegmentationNet):
     """DeepLab, version 1, in its LargeFOV form: the paper's "DeepLab" row of Table 6, without the CRF behind it.
 
     All poolings are 3x3; those after conv4 and conv5 have stride 1, and a 3x3 average follows. conv5 has dilation 2,
@@ -58,17 +59,16 @@ class DeepLabLargeFOV(nn.Module):
     Source: Chen et al. 2015 (arXiv:1412.7062), section 4.3 and table 2.
     """
 
-    auxiliaries: tuple[str, ...] = ()
+    encoder: VGG16Encoder
 
     def __init__(self, num_classes: int, encoder: VGG16Encoder) -> None:
-        super().__init__()
+        super().__init__(encoder)
         check_dilated_vgg16(encoder)
-        self.encoder = encoder
         self.head = vgg_head(encoder.channels[-1], FC_CHANNELS, num_classes, kernel=3, dilation=12)
 
     def forward(self, images: Tensor) -> Tensor:
         """Run VGG16 with its last two poolings at stride 1, then the head."""
-        padded = pad_to_stride(images)
+        padded = pad(images)
         maps, poolings = self.encoder.normalise(padded), 0
         for layer in self.encoder.features:
             if isinstance(layer, nn.MaxPool2d):
@@ -77,4 +77,4 @@ class DeepLabLargeFOV(nn.Module):
             else:
                 maps = layer(maps)
         scores = self.head(F.avg_pool2d(maps, 3, stride=1, padding=1))  # (N, num_classes, H/8, W/8)
-        return crop_like(F.interpolate(scores, padded.shape[-2:], mode="bilinear"), images)
+        return crop(enlarge(scores, 8), images)

@@ -4,9 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import crop_like, pad_to_stride
+from msaseg.nets.blocks import crop, enlarge, pad
 from msaseg.nets.deeplab_largefov import check_dilated_vgg16, vgg_head
 from msaseg.nets.encoders.vgg16 import VGG16Encoder
+from msaseg.nets.net import SegmentationNet
 
 REACH = 25
 """Positions that the neighbourhood filter reaches in each direction: 51, the odd size next to its authors' 50."""
@@ -51,7 +52,7 @@ class MeanField(nn.Module):
         return logits
 
 
-class DeepParsingNetwork(nn.Module):
+class DeepParsingNetwork(SegmentationNet):
     """DPN: the paper's slowest row of Table 6, which it cites as another net of the same name.
 
     VGG16 without its last two poolings, conv5 with dilation 2, its first fully connected layer as a 7x7 convolution
@@ -76,18 +77,18 @@ class DeepParsingNetwork(nn.Module):
     Source: Liu et al. 2015 (arXiv:1509.02634), table 2, as far as it is remembered.
     """
 
-    auxiliaries: tuple[str, ...] = ("unary",)
+    auxiliaries = ("unary",)
+    encoder: VGG16Encoder
 
     def __init__(self, num_classes: int, encoder: VGG16Encoder, fc_channels: int = 4096) -> None:
-        super().__init__()
+        super().__init__(encoder)
         check_dilated_vgg16(encoder)
-        self.encoder = encoder
         self.unary = vgg_head(encoder.channels[-1], fc_channels, num_classes, kernel=7, dilation=4)
         self.mean_field = MeanField(num_classes)
 
     def forward(self, images: Tensor, auxiliary: bool = False) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """Score at stride 8, enlarge, let neighbours agree."""
-        padded = pad_to_stride(images)
+        padded = pad(images)
         maps, poolings = self.encoder.normalise(padded), 0
         for layer in self.encoder.features:
             if isinstance(layer, nn.MaxPool2d):
@@ -95,6 +96,6 @@ class DeepParsingNetwork(nn.Module):
                 maps = layer(maps) if poolings <= 3 else maps
             else:
                 maps = layer(maps)
-        enlarged = F.interpolate(self.unary(maps), padded.shape[-2:], mode="bilinear")
-        logits: Tensor = crop_like(self.mean_field(enlarged), images)
-        return (logits, {"unary": crop_like(enlarged, images)}) if auxiliary else logits
+        enlarged = enlarge(self.unary(maps), 8)
+        logits: Tensor = crop(self.mean_field(enlarged), images)
+        return (logits, {"unary": crop(enlarged, images)}) if auxiliary else logits

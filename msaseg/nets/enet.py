@@ -6,11 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import crop_like
+from msaseg.nets.blocks import crop, pad
+from msaseg.nets.net import SegmentationNet
 from msaseg.nets.segnet import Places, pool, unpool
-
-STRIDE = 8
-"""Of the coarsest maps; images are padded to a multiple of it."""
 
 CONTEXT = ("3x3", "dilated 2", "5x1 1x5", "dilated 4", "3x3", "dilated 8", "5x1 1x5", "dilated 16")
 """The middle of the eight bottlenecks at stride 8 that stages 2 and 3 have each."""
@@ -109,7 +107,7 @@ class Upsampling(nn.Module):
         return out
 
 
-class ENet(nn.Module):
+class ENet(SegmentationNet):
     """ENet: an encoder of five bottlenecks at stride 4 and 17 at stride 8, a decoder of five.
 
     The decoder unpools by the indices of the two downsampling bottlenecks, and its activations are ReLUs.
@@ -124,8 +122,7 @@ class ENet(nn.Module):
     Source: ENet (Paszke et al. 2016).
     """
 
-    auxiliaries: tuple[str, ...] = ()
-    padded_to = STRIDE
+    padded_to = 8  # the stride of its coarsest maps
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -143,14 +140,13 @@ class ENet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Go down to stride 8, and up by the same places."""
-        height, width = images.shape[-2:]
-        padded = F.pad(images, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+        padded = pad(images, self.padded_to)
         maps = self.stem_activation(torch.cat([self.stem(padded), F.max_pool2d(padded, 2)], 1))  # (N, 16, H/2, W/2)
         maps, places2 = self.down1(maps)
         maps, places4 = self.down2(self.stage1(maps))  # (N, 128, H/8, W/8)
         maps = self.stage4(self.up4(self.stages23(maps), places4))  # (N, 64, H/4, W/4)
         maps = self.stage5(self.up5(maps, places2))  # (N, 16, H/2, W/2)
-        return crop_like(self.classifier(maps), images)
+        return crop(self.classifier(maps), images)
 
 
 def _relu(channels: int) -> nn.Module:

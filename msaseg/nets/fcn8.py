@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import crop_like, pad_to_stride
+from msaseg.nets.blocks import crop, pad
 from msaseg.nets.encoders.encoder import Encoder
+from msaseg.nets.net import SegmentationNet
 
 
-class FCN8(nn.Module):
+class FCN8(SegmentationNet):
     """VGG16, two convolutions, three transposed convolutions; the skips are added at stride 8.
 
     The paper prints "strides of 7*7 and 1*1" for the two convolutions, read as kernel sizes; "4*4 kernel
@@ -37,19 +38,18 @@ class FCN8(nn.Module):
     Source: paper, section 3.2.
     """
 
-    auxiliaries: tuple[str, ...] = ()
+    encoder: Encoder
 
     def __init__(
         self,
         num_classes: int,
-        encoder: Encoder,
+        encoder: Encoder | str,
         fc_channels: int = 4096,
         skip_scales: Sequence[float] = (1e-4, 1e-2),
     ) -> None:
-        super().__init__()
+        super().__init__(encoder)
         self.scale_pool3, self.scale_pool4 = skip_scales
-        _, channels3, channels4, channels5 = encoder.channels
-        self.encoder = encoder
+        _, channels3, channels4, channels5 = self.encoder.channels
         self.conv6 = nn.Sequential(nn.Conv2d(channels5, fc_channels, 7, padding=3), nn.ReLU(inplace=True))
         self.conv7 = nn.Sequential(nn.Conv2d(fc_channels, fc_channels, 1), nn.ReLU(inplace=True))
         self.up_conv7 = nn.ConvTranspose2d(fc_channels, num_classes, 4, stride=4, bias=False)
@@ -70,9 +70,9 @@ class FCN8(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Add the three score maps at stride 8, then upsample."""
-        _, pool3, pool4, pool5 = self.encoder(pad_to_stride(images))
+        _, pool3, pool4, pool5 = self.encoder(pad(images))
         conv7 = self.conv7(self.conv6(pool5))  # (N, fc, H/32, W/32)
         skip4 = self.up_pool4(self.score_pool4(self.scale_pool4 * pool4))  # (N, num_classes, H/8, W/8)
         skip3 = self.score_pool3(self.scale_pool3 * pool3)
         total = self.up_conv7(conv7) + skip4 + skip3
-        return crop_like(self.up_sum(total), images)  # (N, num_classes, H, W)
+        return crop(self.up_sum(total), images)  # (N, num_classes, H, W)

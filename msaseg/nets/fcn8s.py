@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import crop_like, pad_to_stride
+from msaseg.nets.blocks import crop, pad
 from msaseg.nets.encoders.encoder import Encoder
+from msaseg.nets.net import SegmentationNet
 
 
-class FCN8s(nn.Module):
+class FCN8s(SegmentationNet):
     """VGG16 made convolutional, scores of three strides summed step by step.
 
     The transposed convolutions start as bilinear enlargements and are learnt; whether they are learnt or fixed makes
@@ -29,19 +30,18 @@ class FCN8s(nn.Module):
     Source: Shelhamer et al. 2017 and its authors' code (voc-fcn8s-atonce).
     """
 
-    auxiliaries: tuple[str, ...] = ()
+    encoder: Encoder
 
     def __init__(
         self,
         num_classes: int,
-        encoder: Encoder,
+        encoder: Encoder | str,
         fc_channels: int = 4096,
         skip_scales: Sequence[float] = (1e-4, 1e-2),
     ) -> None:
-        super().__init__()
+        super().__init__(encoder)
         self.scale_pool3, self.scale_pool4 = skip_scales
-        _, channels3, channels4, channels5 = encoder.channels
-        self.encoder = encoder
+        _, channels3, channels4, channels5 = self.encoder.channels
         self.conv6 = nn.Conv2d(channels5, fc_channels, 7, padding=3)
         self.conv7 = nn.Conv2d(fc_channels, fc_channels, 1)
         self.drop = nn.Sequential(nn.ReLU(inplace=True), nn.Dropout(0.5))
@@ -54,11 +54,11 @@ class FCN8s(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Sum the scores at strides 32, 16 and 8, then enlarge them eightfold."""
-        _, pool3, pool4, pool5 = self.encoder(pad_to_stride(images))
+        _, pool3, pool4, pool5 = self.encoder(pad(images))
         scores = self.score(self.drop(self.conv7(self.drop(self.conv6(pool5)))))  # (N, num_classes, H/32, W/32)
         at16 = self.up_score(scores) + self.score_pool4(self.scale_pool4 * pool4)
         at8 = self.up_sum(at16) + self.score_pool3(self.scale_pool3 * pool3)
-        return crop_like(self.up_last(at8), images)
+        return crop(self.up_last(at8), images)
 
 
 def bilinear_upsampling(channels: int, factor: int) -> nn.ConvTranspose2d:

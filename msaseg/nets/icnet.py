@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import average_on_grid, conv_bn_relu
+from msaseg.nets.blocks import average_on_grid, conv_bn_relu, enlarge, resize
+from msaseg.nets.net import SegmentationNet
 
 BINS = (1, 2, 3, 6)
 """Rows and columns of the pyramid pooling's grids."""
@@ -63,7 +64,7 @@ class PyramidPooling(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Average over each grid, enlarge, sum, reduce."""
-        averages = [_resize(average_on_grid(maps, (bins, bins)), maps.shape[-2:]) for bins in BINS]
+        averages = [resize(average_on_grid(maps, (bins, bins)), maps.shape[-2:]) for bins in BINS]
         out: Tensor = self.reduce(maps + torch.stack(averages).sum(0))
         return out
 
@@ -89,7 +90,7 @@ class CascadeFusion(nn.Module):
         return F.relu(self.coarse(enlarged) + self.fine(fine))
 
 
-class ICNet(nn.Module):
+class ICNet(SegmentationNet):
     """ICNet with PSPNet50's layers at half their widths, the size that its authors prune to and publish.
 
     They train at full width, prune, and train again; here the narrow net is trained at once, from scratch. Images
@@ -109,7 +110,7 @@ class ICNet(nn.Module):
     Source: ICNet (Zhao et al. 2018) and its authors' released network.
     """
 
-    auxiliaries: tuple[str, ...] = ("fusion16", "fusion8")
+    auxiliaries = ("fusion16", "fusion8")
     padded_to = 1  # sizes are rounded up instead
 
     def __init__(self, num_classes: int) -> None:
@@ -140,20 +141,20 @@ class ICNet(nn.Module):
 
     def forward(self, images: Tensor, auxiliary: bool = False) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """Run the branches from coarse to fine, fusing twice."""
-        maps16 = self.on_half(_resize(images, _halved(images)))  # (N, 256, H/16, W/16)
-        maps32 = self.on_quarter(_resize(maps16, _halved(maps16)))  # (N, 256, H/32, W/32)
-        coarse16 = _resize(maps32, maps16.shape[-2:])
+        maps16 = self.on_half(resize(images, _halved(images)))  # (N, 256, H/16, W/16)
+        maps32 = self.on_quarter(resize(maps16, _halved(maps16)))  # (N, 256, H/32, W/32)
+        coarse16 = resize(maps32, maps16.shape[-2:])
         fused16 = self.fusion16(coarse16, maps16)
         maps8 = self.on_full(images)  # (N, 64, H/8, W/8)
-        coarse8 = _resize(fused16, maps8.shape[-2:])
+        coarse8 = resize(fused16, maps8.shape[-2:])
         fused8 = self.fusion8(coarse8, maps8)
-        scores = self.head(_resize(fused8, _doubled(fused8)))  # (N, num_classes, H/4, W/4)
-        logits = _resize(scores, images.shape[-2:])
+        scores = self.head(enlarge(fused8, 2))  # (N, num_classes, H/4, W/4)
+        logits = resize(scores, images.shape[-2:])
         if not auxiliary:
             return logits
         coarse = {"fusion16": coarse16, "fusion8": coarse8}
         return logits, {
-            name: _resize(self.auxiliary_heads[name](maps), images.shape[-2:]) for name, maps in coarse.items()
+            name: resize(self.auxiliary_heads[name](maps), images.shape[-2:]) for name, maps in coarse.items()
         }
 
 
@@ -169,12 +170,3 @@ def _bottlenecks(in_channels: int, width: int, number: int, dilation: int = 1) -
 def _halved(maps: Tensor) -> tuple[int, int]:
     height, width = maps.shape[-2:]
     return (height + 1) // 2, (width + 1) // 2
-
-
-def _doubled(maps: Tensor) -> tuple[int, int]:
-    height, width = maps.shape[-2:]
-    return 2 * height, 2 * width
-
-
-def _resize(maps: Tensor, size: tuple[int, ...]) -> Tensor:
-    return F.interpolate(maps, list(size), mode="bilinear")

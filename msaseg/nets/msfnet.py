@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import conv_bn_relu, crop_like, pad_to_stride
+from msaseg.nets.blocks import conv_bn_relu, crop, enlarge, pad, resize
 from msaseg.nets.encoders.encoder import STRIDES, Encoder
+from msaseg.nets.net import SegmentationNet
 
 WIDTH = 128
 """Channels of every pooled and fused map."""
@@ -71,12 +72,12 @@ class MultiFeaturesFusion(nn.Module):
         fused: Tensor | None = None
         for stride, mix in self.mix.items():
             maps = mix(torch.cat(pooled[int(stride)], dim=1))
-            fused = maps if fused is None else maps + F.interpolate(fused, maps.shape[-2:], mode="bilinear")
+            fused = maps if fused is None else maps + resize(fused, maps.shape[-2:])
         assert fused is not None
         return fused
 
 
-class MSFNet(nn.Module):
+class MSFNet(SegmentationNet):
     """The Multiply Spatial Fusion Network, read from its abstract and from notes on it.
 
     Known: a ResNet-18, spatial aware pooling (SAP) after each of its stages, a module (MFM) that fuses the features
@@ -104,25 +105,20 @@ class MSFNet(nn.Module):
     Source: MSFNet (Si et al. 2019), abstract.
     """
 
-    auxiliaries: tuple[str, ...] = ("boundary",)
+    auxiliaries = ("boundary",)
+    encoder: Encoder
 
-    def __init__(self, num_classes: int, encoder: Encoder) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.pooling = SpatialAwarePooling(encoder.channels)
+    def __init__(self, num_classes: int, encoder: Encoder | str) -> None:
+        super().__init__(encoder)
+        self.pooling = SpatialAwarePooling(self.encoder.channels)
         self.fusion = MultiFeaturesFusion()
         self.segmentation = nn.Sequential(conv_bn_relu(WIDTH, WIDTH), nn.Conv2d(WIDTH, num_classes, 1))
         self.boundary = nn.Sequential(conv_bn_relu(WIDTH, WIDTH), nn.Conv2d(WIDTH, 1, 1))
 
     def forward(self, images: Tensor, auxiliary: bool = False) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """Pool, fuse, and enlarge the scores eightfold."""
-        padded = pad_to_stride(images)
-        fused = self.fusion(self.pooling(self.encoder(padded)))  # (N, WIDTH, H/8, W/8)
-        logits = crop_like(_enlarge(self.segmentation(fused), padded), images)
+        fused = self.fusion(self.pooling(self.encoder(pad(images))))  # (N, WIDTH, H/8, W/8)
+        logits = crop(enlarge(self.segmentation(fused), FINEST), images)
         if not auxiliary:
             return logits
-        return logits, {"boundary": crop_like(_enlarge(self.boundary(fused), padded), images)}
-
-
-def _enlarge(maps: Tensor, reference: Tensor) -> Tensor:
-    return F.interpolate(maps, reference.shape[-2:], mode="bilinear")
+        return logits, {"boundary": crop(enlarge(self.boundary(fused), FINEST), images)}

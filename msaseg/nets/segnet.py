@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from msaseg.nets.blocks import conv_bn_relu
-from msaseg.nets.encoders.encoder import Encoder
 from msaseg.nets.encoders.vgg16 import VGG16Encoder
+from msaseg.nets.net import SegmentationNet
 
 
 class Places(NamedTuple):
@@ -46,7 +46,7 @@ def unpool(maps: Tensor, places: Places) -> Tensor:
     return empty.scatter(2, places.indices.flatten(2), maps.flatten(2)).view(*maps.shape[:2], height, width)
 
 
-class SegNet(nn.Module):
+class SegNet(SegmentationNet):
     """VGG16's 13 convolutions with batch norm, and the same backwards as a decoder.
 
     At each step the decoder unpools by the encoder's indices and convolves to the widths that the encoder had there;
@@ -70,19 +70,18 @@ class SegNet(nn.Module):
     Source: SegNet (Badrinarayanan et al. 2017).
     """
 
-    auxiliaries: tuple[str, ...] = ()
     padded_to = 1  # sizes are rounded up instead
+    encoder: VGG16Encoder
 
-    def __init__(self, num_classes: int, encoder: Encoder) -> None:
-        super().__init__()
-        if not isinstance(encoder, VGG16Encoder):
-            raise ValueError(f"encoder must be a VGG16Encoder, not a {type(encoder).__name__}")
-        self.encoder = encoder
-        convs = [layer for layer in encoder.features if isinstance(layer, nn.Conv2d)]
+    def __init__(self, num_classes: int, encoder: VGG16Encoder | str) -> None:
+        super().__init__(encoder)
+        if not isinstance(self.encoder, VGG16Encoder):
+            raise ValueError(f"encoder must be a VGG16Encoder, not a {type(self.encoder).__name__}")
+        convs = [layer for layer in self.encoder.features if isinstance(layer, nn.Conv2d)]
         for conv in convs:
             conv.bias = None
         self.norms = nn.ModuleList(nn.BatchNorm2d(conv.out_channels) for conv in convs)
-        self.decoder = _mirrored(encoder)
+        self.decoder = _mirrored(self.encoder)
         self.classifier = nn.Conv2d(convs[0].out_channels, num_classes, 3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,12 +1,11 @@
 """SwiftNet with one image scale: ResNet-18, pyramid pooling, and three upsampling steps."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import average_on_grid, crop_like, pad_to_stride
-from msaseg.nets.encoders.encoder import Encoder
+from msaseg.nets.blocks import average_on_grid, crop, enlarge, pad, resize
 from msaseg.nets.encoders.resnet18 import ResNet18Encoder
+from msaseg.nets.net import SegmentationNet
 
 WIDTH = 128
 """Channels of every map of the decoder."""
@@ -27,19 +26,20 @@ def bn_relu_conv(in_channels: int, out_channels: int, kernel: int = 1, momentum:
     )
 
 
-def check_resnet18(encoder: Encoder) -> None:
-    """Refuse an encoder without residual sums.
+def checked_resnet18(encoder: nn.Module) -> ResNet18Encoder:
+    """Return an encoder if it has residual sums.
 
     Raises:
         ValueError: names the argument, what it may be and what it is.
     """
     if not isinstance(encoder, ResNet18Encoder):
         raise ValueError(f"encoder must be a ResNet18Encoder, not a {type(encoder).__name__}")
+    return encoder
 
 
 def enlarge_and_add(coarse: Tensor, fine: Tensor) -> Tensor:
     """Bring `coarse` to the size of `fine`, bilinearly, and add the two."""
-    return F.interpolate(coarse, fine.shape[-2:], mode="bilinear") + fine
+    return resize(coarse, fine.shape[-2:]) + fine
 
 
 def _rounded(numerator: int, denominator: int) -> int:
@@ -72,12 +72,12 @@ class SpatialPyramidPooling(nn.Module):
         for rows, level in zip(GRIDS, self.levels, strict=True):
             columns = max(1, _rounded(rows * width, height))
             pooled = level(average_on_grid(maps, (rows, columns)))
-            found.append(F.interpolate(pooled, (height, width), mode="bilinear"))
+            found.append(resize(pooled, (height, width)))
         mixed: Tensor = self.mix(torch.cat(found, dim=1))
         return mixed
 
 
-class SwiftNet(nn.Module):
+class SwiftNet(SegmentationNet):
     """SwiftNet RN-18, single scale.
 
     The skips are the stages' outputs after their ReLU: the paper means the residual sums before it, but in the released
@@ -99,13 +99,11 @@ class SwiftNet(nn.Module):
     Source: SwiftNet (Oršić et al. 2019) and its authors' code.
     """
 
-    auxiliaries: tuple[str, ...] = ()
+    encoder: ResNet18Encoder
 
-    def __init__(self, num_classes: int, encoder: ResNet18Encoder) -> None:
-        super().__init__()
-        check_resnet18(encoder)
-        self.encoder = encoder
-        *skip_channels, deepest = encoder.channels
+    def __init__(self, num_classes: int, encoder: ResNet18Encoder | str) -> None:
+        super().__init__(encoder)
+        *skip_channels, deepest = checked_resnet18(self.encoder).channels
         self.pooling = SpatialPyramidPooling(deepest)
         self.skips = nn.ModuleList(bn_relu_conv(channels, WIDTH) for channels in skip_channels)
         self.blends = nn.ModuleList(bn_relu_conv(WIDTH, WIDTH, kernel=3) for _ in skip_channels)
@@ -113,10 +111,9 @@ class SwiftNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Pool the deepest map, then add the skips from coarse to fine."""
-        padded = pad_to_stride(images)
-        *stages, deepest = self.encoder(padded)
+        *stages, deepest = self.encoder(pad(images))
         maps = self.pooling(deepest)
         for skip, blend, fine in zip(self.skips[::-1], self.blends[::-1], stages[::-1], strict=True):
             maps = blend(enlarge_and_add(maps, skip(fine)))
         scores = self.head(maps)  # (N, num_classes, H/4, W/4)
-        return crop_like(F.interpolate(scores, padded.shape[-2:], mode="bilinear"), images)
+        return crop(enlarge(scores, 4), images)

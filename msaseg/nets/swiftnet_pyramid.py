@@ -5,9 +5,10 @@ import copy
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import crop_like, pad_to_stride
+from msaseg.nets.blocks import crop, enlarge, pad
 from msaseg.nets.encoders.resnet18 import ResNet18Encoder
-from msaseg.nets.swiftnet import WIDTH, bn_relu_conv, check_resnet18, enlarge_and_add
+from msaseg.nets.net import SegmentationNet
+from msaseg.nets.swiftnet import WIDTH, bn_relu_conv, checked_resnet18, enlarge_and_add
 
 LEVELS = 3
 """The image at full, half and quarter size."""
@@ -29,7 +30,6 @@ class PyramidEncoder(nn.Module):
 
     def __init__(self, encoder: ResNet18Encoder) -> None:
         super().__init__()
-        self.weights_source = encoder.weights_source
         shared = {id(module): module for module in encoder.modules() if isinstance(module, nn.Conv2d)}
         copies = (copy.deepcopy(encoder, dict(shared)) for _ in range(LEVELS - 1))
         self.levels = nn.ModuleList([encoder, *copies])
@@ -66,7 +66,7 @@ def residual_sums(encoder: ResNet18Encoder, images: Tensor) -> list[Tensor]:
     return sums
 
 
-class SwiftNetPyramid(nn.Module):
+class SwiftNetPyramid(SegmentationNet):
     """SwiftNet RN-18, pyramid: maps of equal stride are summed over the scales, then blended from coarse to fine.
 
     This is the variant of the authors' code, with shared 1x1 convolutions without batch norm, five blends from stride
@@ -93,26 +93,25 @@ class SwiftNetPyramid(nn.Module):
     Source: SwiftNet (Oršić et al. 2019; Oršić and Šegvić 2020) and its authors' code.
     """
 
-    auxiliaries: tuple[str, ...] = ()
+    encoder: PyramidEncoder
 
-    def __init__(self, num_classes: int, encoder: ResNet18Encoder) -> None:
-        super().__init__()
-        check_resnet18(encoder)
-        self.encoder = PyramidEncoder(encoder)
-        self.projections = nn.ModuleList(nn.Conv2d(channels, WIDTH, 1, bias=False) for channels in encoder.channels)
-        self.strides = len(encoder.channels) + LEVELS - 1  # 4, 8, ... 128
+    def __init__(self, num_classes: int, encoder: ResNet18Encoder | str) -> None:
+        super().__init__(encoder)
+        resnet18 = checked_resnet18(self.encoder)
+        self.encoder = PyramidEncoder(resnet18)
+        self.projections = nn.ModuleList(nn.Conv2d(channels, WIDTH, 1, bias=False) for channels in resnet18.channels)
+        self.strides = len(resnet18.channels) + LEVELS - 1  # 4, 8, ... 128
         self.blends = nn.ModuleList(bn_relu_conv(WIDTH, WIDTH, kernel=3) for _ in range(self.strides - 1))
         self.head = nn.Sequential(nn.BatchNorm2d(WIDTH), nn.ReLU(inplace=True), nn.Conv2d(WIDTH, num_classes, 1))
 
     def forward(self, images: Tensor) -> Tensor:
         """Sum the scales' maps stride by stride, then add them up from stride 128 to stride 4."""
-        padded = pad_to_stride(images)
         by_stride: list[list[Tensor]] = [[] for _ in range(self.strides)]
-        for level, sums in enumerate(self.encoder(padded)):
+        for level, sums in enumerate(self.encoder(pad(images))):
             for stage, (project, maps) in enumerate(zip(self.projections, sums, strict=True)):
                 by_stride[level + stage].append(project(maps))
         *finer, maps = [sum(found[1:], found[0]) for found in by_stride]
         for blend, fine in zip(self.blends, finer[::-1], strict=True):
             maps = blend(enlarge_and_add(maps, fine))
         scores = self.head(maps)  # (N, num_classes, H/4, W/4)
-        return crop_like(F.interpolate(scores, padded.shape[-2:], mode="bilinear"), images)
+        return crop(enlarge(scores, 4), images)

@@ -7,11 +7,13 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from msaseg.nets.net import SegmentationNet
+
 ENCODER_SIZE = (1024, 1024)
 """The image size at which DFANet publishes its backbones' costs, and Table 5 prints them."""
 
 
-def cost(net: nn.Module, size: tuple[int, int]) -> dict[str, Any]:
+def cost(net: SegmentationNet, size: tuple[int, int]) -> dict[str, Any]:
     """Count a net's parameters and the multiply-adds of one image.
 
     Convolutions, matrix products and attention count; normalisation, activation, pooling and resizing do not.
@@ -19,7 +21,7 @@ def cost(net: nn.Module, size: tuple[int, int]) -> dict[str, Any]:
     uses (a boundary branch) are parameters, but not deployed ones, and cost no MACs.
 
     Args:
-        net: maps (1, 3, h, w) to logits.
+        net: stays as it is.
         size: (h, w) of the image.
 
     Returns:
@@ -27,8 +29,7 @@ def cost(net: nn.Module, size: tuple[int, int]) -> dict[str, Any]:
         `input_size` [h, w]; under `encoder` the same of `net.encoder` at `ENCODER_SIZE`, if the net has one.
     """
     net = copy.deepcopy(net).to("meta").eval()  # shapes are all that counting needs
-    encoder = getattr(net, "encoder", None)
-    return _count(net, size) | ({"encoder": _count(encoder, ENCODER_SIZE)} if encoder is not None else {})
+    return _count(net, size) | ({} if net.encoder is None else {"encoder": _count(net.encoder, ENCODER_SIZE)})
 
 
 def _count(net: nn.Module, size: tuple[int, int]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What happens beside a run: the loss is watched, its curve kept, a few predictions shown."""
+"""What happens beside a run: the loss is watched, a few predictions are shown."""
 
 import logging
 from typing import Any
@@ -8,26 +8,22 @@ import torch
 from torch import Tensor
 
 from msaseg.cli.errors import UserError
-from msaseg.training.logger import RunLogger, Sample
+from msaseg.training.logger import Prediction, RunLogger
 from msaseg.training.module import SegmentationModule
 
 log = logging.getLogger(__name__)
 
 
 class LossWatch(pl.Callback):
-    """Stop at a loss that is not finite, naming step and files; keep about `points` losses for the record.
+    """Stop at a loss that is not finite, naming step and files.
 
     The loss of a step is looked at when the next one has been queued, so a GPU is never waited for.
-
-    Args:
-        points: how many single-step losses the record's series `train/step_loss` may hold.
 
     Raises:
         UserError: the loss, or at an epoch's end a weight, became NaN or infinite.
     """
 
-    def __init__(self, points: int = 200) -> None:
-        self.points = points
+    def __init__(self) -> None:
         self._pending: tuple[int, Tensor, list[str]] | None = None
 
     def on_train_batch_end(
@@ -39,12 +35,12 @@ class LossWatch(pl.Callback):
         batch_idx: int,
     ) -> None:
         """Look at the previous step's loss and put this one's aside."""
-        self._look(trainer, pl_module)
+        self._look()
         self._pending = (trainer.global_step, outputs["loss"].detach(), list(batch["name"]))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look at the last loss, and at what its step made of the weights, before the checkpoint is written."""
-        self._look(trainer, pl_module)
+        self._look()
         tensors = [value for value in pl_module.state_dict().values() if value.is_floating_point()]
         if not torch.stack([value.isfinite().all() for value in tensors]).all():
             raise UserError(
@@ -52,19 +48,15 @@ class LossWatch(pl.Callback):
                 f"lower the rate (model.lr, model.encoder_lr)"
             )
 
-    def _look(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def _look(self) -> None:
         if self._pending is None:
             return
         (step, loss, names), self._pending = self._pending, None
-        stride = max(1, int(trainer.estimated_stepping_batches) // self.points)
         if not torch.isfinite(loss):
             raise UserError(
                 f"the loss became {loss.item()} at step {step} on the frames {', '.join(names)}; "
                 f"lower the rate (model.lr, model.encoder_lr) or look at these frames"
             )
-        if step % stride == 0 or step == 1:
-            assert isinstance(module, SegmentationModule)
-            module.history.setdefault("train/step_loss", []).append([step, round(loss.item(), 6)])
 
 
 class LastLook(pl.Callback):
@@ -106,7 +98,7 @@ class PredictionPanel(pl.Callback):
 
     def __init__(self, images: int = 4) -> None:
         self.images = images
-        self._samples: list[Sample] = []
+        self._shown: list[Prediction] = []
 
     def on_test_batch_end(
         self,
@@ -120,10 +112,10 @@ class PredictionPanel(pl.Callback):
         """Keep the first image of every batch that is due."""
         batches = max(1, int(trainer.num_test_batches[0]))
         stride = max(1, batches // self.images)
-        if batch_idx % stride == 0 and len(self._samples) < self.images:
+        if batch_idx % stride == 0 and len(self._shown) < self.images:
             image = batch["image"][0].permute(1, 2, 0).cpu().numpy()
-            self._samples.append(
-                Sample(batch["name"][0], image, outputs[0].cpu().numpy(), batch["label"][0].cpu().numpy())
+            self._shown.append(
+                Prediction(batch["name"][0], image, outputs[0].cpu().numpy(), batch["label"][0].cpu().numpy())
             )
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -131,5 +123,5 @@ class PredictionPanel(pl.Callback):
         assert isinstance(pl_module, SegmentationModule)
         for logger in trainer.loggers:
             if isinstance(logger, RunLogger):
-                logger.log_test(pl_module.results["test"], pl_module.classes, self._samples)
-        self._samples = []
+                logger.log_test(pl_module.results["test"], pl_module.classes, self._shown)
+        self._shown = []

@@ -46,6 +46,19 @@ def best_weights(run_dir: Path) -> ModelCheckpoint:
     )
 
 
+class ConfigurationKept(pl.Callback):
+    """Write into the checkpoints to resume from what reopens them: the configuration, as in `save_weights`."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = dict(config)
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add it."""
+        checkpoint.setdefault("msaseg", {})["config"] = self.config
+
+
 def next_stage(run_dir: Path, epochs: int) -> str:
     """Return where a run goes on that is broken off now: "epoch 1" of 40, or "the test"."""
     done = max(map(epochs_done, resume_folder(run_dir).glob("epoch=*.ckpt")), default=0)
@@ -110,11 +123,11 @@ def _check_progress(content: Mapping[str, Any], module: nn.Module, epochs: int) 
         raise DamagedError(f"it is of epoch {done} and {steered} parameters")
 
 
-def save_weights(trainer: pl.Trainer, path: Path) -> None:
-    """Write the weights so that a reader sees all of them or what was there before."""
+def save_weights(module: nn.Module, config: Mapping[str, Any], path: Path) -> None:
+    """Write the weights, and the configuration that reopens them; a reader sees all of it or what was there before."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        trainer.save_checkpoint(part, weights_only=True)
+        torch.save({"state_dict": module.state_dict(), "msaseg": {"config": dict(config)}}, part)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

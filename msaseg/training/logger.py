@@ -20,7 +20,7 @@ FINISH = 10
 """Seconds that a server has to take in the rest of a run."""
 
 
-class Sample(NamedTuple):
+class Prediction(NamedTuple):
     """One scored image.
 
     Shape:
@@ -137,17 +137,17 @@ class RunLogger(WandbLogger):
             elif not self.broken:
                 self._give_up(error)
 
-    def log_test(self, result: dict[str, Any], classes: Sequence[str], samples: Sequence[Sample]) -> None:
-        """Log a table of IoU a class and the samples with their masks.
+    def log_test(self, result: dict[str, Any], classes: Sequence[str], predictions: Sequence[Prediction]) -> None:
+        """Log a table of IoU per class and the predictions with their masks.
 
         Args:
             result: the test scores (`msaseg.training.metrics.scores`).
             classes: names of the labels 0, 1, ...
-            samples: images to show.
+            predictions: images to show.
         """
-        self._forgiving(self._log_test, result, classes, samples)
+        self._forgiving(self._log_test, result, classes, predictions)
 
-    def _log_test(self, result: dict[str, Any], classes: Sequence[str], samples: Sequence[Sample]) -> None:
+    def _log_test(self, result: dict[str, Any], classes: Sequence[str], predictions: Sequence[Prediction]) -> None:
         import wandb
 
         rows = [[name, result["iou_pct"][name], result["recall_pct"][name]] for name in classes]
@@ -156,7 +156,7 @@ class RunLogger(WandbLogger):
         self.experiment.log(
             {
                 "test/iou_per_class": table,
-                "test/predictions": [_overlay(sample, labels) for sample in samples],
+                "test/predictions": [_overlay(prediction, labels) for prediction in predictions],
             }
         )
 
@@ -169,13 +169,13 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def _overlay(sample: Sample, labels: dict[int, str]) -> Any:  # noqa: ANN401 - wandb ships no types
+def _overlay(prediction: Prediction, labels: dict[int, str]) -> Any:  # noqa: ANN401 - wandb ships no types
     import wandb
 
-    height, width = sample.truth.shape
-    image = cv2.resize(sample.image, (width, height), interpolation=cv2.INTER_LINEAR)
+    height, width = prediction.truth.shape
+    image = cv2.resize(prediction.image, (width, height), interpolation=cv2.INTER_LINEAR)
     masks = {
-        "prediction": {"mask_data": sample.predicted.astype(np.uint8), "class_labels": labels},
-        "truth": {"mask_data": sample.truth, "class_labels": labels},
+        "prediction": {"mask_data": prediction.predicted.astype(np.uint8), "class_labels": labels},
+        "truth": {"mask_data": prediction.truth, "class_labels": labels},
     }
-    return wandb.Image(image, masks=masks, caption=sample.name)
+    return wandb.Image(image, masks=masks, caption=prediction.name)

@@ -16,11 +16,13 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from msaseg.classes import CLASSES
+from msaseg.data.dataset import Batch
+from msaseg.nets.net import SegmentationNet
 from msaseg.training.losses import SegmentationLoss
 from msaseg.training.metrics import confusion_matrix, frame_matrices, scores
 
-Batch = dict[str, Any]
-"""`image` (N, 3, h, w) uint8, `label` (N, H, W) uint8 (H, W = h, w in training), `name` N frame names."""
+STEP_LOSSES = 200
+"""About how many losses of single steps the history holds, `train/step_loss`."""
 
 
 class OptimizerPartial(Protocol):
@@ -49,14 +51,19 @@ class SegmentationModule(pl.LightningModule):
 
     Args:
         name: of the net; the row of a run outside any table.
-        net: maps (N, 3, h, w) RGB in [0, 1] to (N, C, h, w) logits; see docs/add.md for the contract.
+        net: what is trained.
         num_classes: C, 12 with void scored, 11 without.
         optimizer: partial; called with one parameter group a learning rate.
         lr: of every parameter that is not pretrained.
-        encoder_lr: of `net.encoder` if weights were loaded into it.
+        encoder_lr: of the pretrained ones: `net.encoder`, if weights were loaded into it.
         schedule: partial, stepped after every batch; None keeps the rates.
         auxiliary: loss and weight of each auxiliary output that the net may have.
         loss: of the logits, in training and in `val/loss`; None is `SegmentationLoss()`.
+
+    Attributes:
+        history: curve by key, `stage/name`: [epoch, value], or [step, value] of `train/step_loss`.
+        results: latest scores (`metrics.scores`) of each stage, with the `confusion` matrix.
+        frame_matrices: confusion matrix of each frame that was tested, by its name.
 
     Source: paper, section 3.2 (categorical cross entropy, Adam).
     """
@@ -64,7 +71,7 @@ class SegmentationModule(pl.LightningModule):
     def __init__(
         self,
         name: str,
-        net: nn.Module,
+        net: SegmentationNet,
         num_classes: int,
         optimizer: OptimizerPartial,
         lr: float,
@@ -81,15 +88,14 @@ class SegmentationModule(pl.LightningModule):
         self.lr, self.encoder_lr = lr, encoder_lr
         self.schedule = schedule
         self.loss = SegmentationLoss() if loss is None else loss
-        outputs = getattr(net, "auxiliaries", ())
-        self.auxiliary = {key: value for key, value in (auxiliary or {}).items() if key in outputs}
+        self.auxiliary = {key: value for key, value in (auxiliary or {}).items() if key in net.auxiliaries}
         self.confusion = nn.ModuleDict(
             {f"{stage}_matrix": confusion_matrix(num_classes) for stage in ("train", "val", "test")}
         )
         self.history: dict[str, list[list[float]]] = {}
         self.results: dict[str, dict[str, Any]] = {}
         self.frame_matrices: dict[str, NDArray[np.uint32]] = {}
-        self.config: dict[str, Any] = {}
+        self._step_losses: list[tuple[int, Tensor]] = []
         self._epoch_start = 0.0
 
     def forward(self, images: Tensor) -> Tensor:
@@ -100,7 +106,7 @@ class SegmentationModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the weighted sum of the losses of one batch."""
         images, labels = _normalise(batch["image"]), batch["label"].long()
-        logits, extra = self.net(images, auxiliary=True) if self.auxiliary else (self.net(images), {})
+        logits, extra = self.net.all_outputs(images) if self.auxiliary else (self.net(images), {})
         loss: Tensor = self.loss(logits, labels)
         self._matrix("train").update(logits.detach().argmax(1), labels)
         self._train_loss += loss.detach()
@@ -142,8 +148,17 @@ class SegmentationModule(pl.LightningModule):
         self._epoch_start = time.perf_counter()
         self._train_loss = torch.zeros((), device=self.device)
 
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:  # noqa: ANN401 - Lightning's
+        """Put the loss of a step that is due aside: a GPU is waited for at the epoch's end alone."""
+        step = self.trainer.global_step
+        if step == 1 or step % max(1, int(self.trainer.estimated_stepping_batches) // STEP_LOSSES) == 0:
+            self._step_losses.append((step, outputs["loss"].detach()))
+
     def on_train_epoch_end(self) -> None:
         """Log the epoch's loss, scores and seconds."""
+        points = [[step, round(loss.item(), 6)] for step, loss in self._step_losses]
+        self.history.setdefault("train/step_loss", []).extend(points)
+        self._step_losses.clear()
         batches = max(1, self.trainer.num_training_batches)
         self._note("train/loss", (self._train_loss / batches).item())
         self._note("train/seconds", time.perf_counter() - self._epoch_start)
@@ -178,9 +193,7 @@ class SegmentationModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's own union of ten types
         """Give pretrained parameters their own rate, and step the schedule after every batch."""
-        encoder = getattr(self.net, "encoder", None)
-        loaded = encoder is not None and getattr(encoder, "weights_source", "none") != "none"
-        pretrained = list(encoder.parameters()) if loaded and encoder is not None else []
+        pretrained = self.net.pretrained_parameters()
         known = {id(parameter) for parameter in pretrained}
         fresh = [parameter for parameter in self.net.parameters() if id(parameter) not in known]
         groups = [{"params": fresh, "lr": self.lr}, {"params": pretrained, "lr": self.encoder_lr}]
@@ -191,13 +204,9 @@ class SegmentationModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add configuration, history, latest results and the state of the random numbers: plain types and tensors."""
-        checkpoint["msaseg"] = {
-            "config": self.config,
-            "history": self.history,
-            "results": self.results,
-            "rng": _rng_state(),
-        }
+        """Add history, latest results and the state of the random numbers: plain types and tensors."""
+        state = {"history": self.history, "results": self.results, "rng": _rng_state()}
+        checkpoint.setdefault("msaseg", {}).update(state)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take history, results and random numbers up where they were; the oldest checkpoints hold no results."""

@@ -50,7 +50,7 @@ def make_record(
         config=hashed_part(config),
         overrides=list(HydraConfig.get().overrides.task),
         data=_data_facts(data) if data else {},
-        weights=getattr(getattr(module.net, "encoder", None), "weights_source", "none"),
+        weights=module.net.weights_source,
         code=provenance.code_state(),
         versions=provenance.versions(),
         hardware=hardware,
@@ -64,5 +64,5 @@ def _data_facts(data: CamVidDataModule) -> dict[str, Any]:
     return {
         "data_digest": data.data_digest,
         "split_digest": data.split_digest,
-        "frames": {part: len(getattr(data.splits, part)) for part in ("train", "val", "test")},
+        "frames": {split: len(getattr(data.splits, split)) for split in ("train", "val", "test")},
     }

@@ -18,6 +18,7 @@ from msaseg.classes import CLASSES
 from msaseg.cli.errors import UserError
 from msaseg.config import identity_hash
 from msaseg.nets.encoders.encoder import Encoder
+from msaseg.nets.net import SegmentationNet
 from msaseg.training.intact import DamagedError, read_intact
 from msaseg.training.weights_file import SUFFIX, read_weights_file
 
@@ -30,12 +31,12 @@ class Restored:
 
     Args:
         path: of the checkpoint.
-        net: maps (N, 3, h, w) float RGB in [0, 1] to logits (N, C, h, w).
+        net: trained.
         config: of its training: resolved, plain types, `<paths.data>` and the like instead of machine paths.
     """
 
     path: Path
-    net: nn.Module
+    net: SegmentationNet
     config: dict[str, Any]
 
     @property
@@ -95,7 +96,7 @@ def restore(path: Path, device: str | torch.device = "cpu") -> Restored:
     config, state = content["msaseg"]["config"], content["state_dict"]
     try:
         net = construct(_untrained(config["model"]["net"]), NETS)
-        assert isinstance(net, nn.Module)
+        assert isinstance(net, SegmentationNet)
         restored = Restored(path, net, config)
         _ = restored.name, restored.protocol, restored.classes, restored.size
     except (KeyError, TypeError, AttributeError, AssertionError, ValueError, RuntimeError) as error:

@@ -78,7 +78,6 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
     if config.protocol.select == "best" and not data.splits.val:
         raise UserError("protocol.select=best: this split has no validation frames to choose by: set it to last")
     module: SegmentationModule = build(config, "model")
-    module.config = hashed_part(config)
     logger = build(config, "logger", save_dir=run_dir) if config.get("logger") else False
     trainer = make_trainer(config, run_dir, logger)
     failed = True
@@ -115,8 +114,8 @@ def _fit_test_record(
         _load_best(module, run_dir)
         trainer.validate(module, data, verbose=False)  # the record's val scores are those of the epoch tested
     trainer.test(module, data, verbose=False)
-    parts = {"test": data.splits.test} | score_probe(config, module, data, trainer)
-    checkpoints.save_weights(trainer, run_dir / "weights.ckpt")
+    parts, probed = score_probe(config, module, data, trainer)
+    checkpoints.save_weights(module, hashed_part(config), run_dir / "weights.ckpt")
     seconds = {
         "setup": ready - started,
         "fit": sum(value for _, value in module.history.get("train/seconds", [])),
@@ -127,13 +126,13 @@ def _fit_test_record(
         config,
         key_of_record(config, record_path),
         module,
-        results=module.results,
+        results=module.results | probed,
         seconds=seconds,
         hardware=provenance.hardware(trainer.strategy.root_device, trainer.precision),
         data=data,
         url=trainer.logger.url if isinstance(trainer.logger, RunLogger) else None,
     )
-    frames = FrameMatrices.of(parts, module.frame_matrices)
+    frames = FrameMatrices.of({"test": data.splits.test} | parts, module.frame_matrices)
     with undisturbed():
         record = replace(record, frame_matrices=frames.save(file_beside(record_path)))
         record.save(record_path)
@@ -153,6 +152,7 @@ def make_trainer(config: DictConfig, run_dir: Path, logger: Logger | bool) -> pl
     """Return the Trainer of a run, with the precision of this machine for `precision: auto`."""
     precision = config.trainer.precision
     callbacks: list[pl.Callback] = [LastLook(), LossWatch(), PredictionPanel(), checkpoints.resume_points(run_dir)]
+    callbacks.append(checkpoints.ConfigurationKept(hashed_part(config)))
     if config.protocol.select == "best":
         callbacks.append(checkpoints.best_weights(run_dir))
     if config.protocol.get("average") is not None:
@@ -192,17 +192,17 @@ def _load_best(module: SegmentationModule, run_dir: Path) -> None:
 
 def score_probe(
     config: DictConfig, module: SegmentationModule, data: CamVidDataModule, trainer: pl.Trainer
-) -> dict[str, tuple[str, ...]]:
+) -> tuple[dict[str, tuple[str, ...]], dict[str, dict[str, Any]]]:
     """Score the trained net on further parts of the frames, if the configuration has a `probe` that names some.
 
-    Each part's scores join the results under the part's name, with its number of `frames`; a part of fewer frames than
-    the probe's `fewest` is counted, not scored.
+    A part of fewer frames than the probe's `fewest` is counted, not scored.
 
     Returns:
-        Part name to frame ids, of those that were scored; empty without a probe.
+        Part name to frame ids, of those that were scored, and part name to its number of `frames` and its scores;
+        both empty without a probe.
     """
     if not config.get("probe"):
-        return {}
+        return {}, {}
     module.eval()
     tested = set(data.splits.test)
     probe: DistanceParts = build(config, "probe")
@@ -212,9 +212,8 @@ def score_probe(
     with torch.inference_mode(), trainer.precision_plugin.forward_context():
         for batch in data.eval_loader(tuple(further)):
             module.predict_scored(data.transfer_batch_to_device(batch, module.device, 0))
-    for part, names in parts.items():
-        module.results[part] = {"frames": len(names)}
-        if part in scored:
-            confusion = torch.from_numpy(sum(module.frame_matrices[name].astype(np.int64) for name in names))
-            module.results[part] |= {**scores(confusion, module.classes), "confusion": confusion.tolist()}
-    return scored
+    results: dict[str, dict[str, Any]] = {part: {"frames": len(names)} for part, names in parts.items()}
+    for part, names in scored.items():
+        confusion = torch.from_numpy(sum(module.frame_matrices[name].astype(np.int64) for name in names))
+        results[part] |= {**scores(confusion, module.classes), "confusion": confusion.tolist()}
+    return scored, results

@@ -13,8 +13,9 @@ from omegaconf import DictConfig
 from msaseg.benchmark.overhead.measurement import Measurement, ratios, rounded
 from msaseg.benchmark.overhead.plain import plain_loop
 from msaseg.config import compose_run
+from msaseg.data.dataset import Batch
 from msaseg.training import run as running
-from msaseg.training.module import Batch, SegmentationModule
+from msaseg.training.module import SegmentationModule
 
 MOST_STEPS = {"paper": 1, "laptop": 10}  # a turn: a step of VGG16 takes seconds
 LEFT_OUT = "bf16 over float32, because this CPU does not compute in bf16 (no avx512_bf16)"
@@ -54,6 +55,7 @@ def random_batch(config: DictConfig) -> Batch:
     return {
         "image": torch.randint(256, (count, 3, height, width), dtype=torch.uint8),
         "label": torch.randint(config.protocol.num_classes, (count, height, width), dtype=torch.uint8),
+        "name": ["noise"] * count,
     }
 
 

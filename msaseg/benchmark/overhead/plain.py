@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from msaseg.data.dataset import Sample
-from msaseg.training.module import Batch, SegmentationModule
+from msaseg.data.dataset import Batch, Sample
+from msaseg.training.module import SegmentationModule
 
 
 def plain_loop(

@@ -15,10 +15,10 @@ from msaseg.benchmark.overhead.measurement import Measurement, ratios, rounded
 from msaseg.benchmark.overhead.plain import now, plain_loop
 from msaseg.benchmark.overhead.store import with_store
 from msaseg.config import compose_run
-from msaseg.data.dataset import Sample
+from msaseg.data.dataset import Batch, Sample
 from msaseg.records import provenance
 from msaseg.training import run as running
-from msaseg.training.module import Batch, SegmentationModule
+from msaseg.training.module import SegmentationModule
 
 
 def measure_step(repeats: int, steps: int) -> tuple[Measurement, dict[str, Any]]:

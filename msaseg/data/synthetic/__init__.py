@@ -1,1 +1,1 @@
-"""Drawn street scenes: data without a download."""
+"""Synthetic street scenes: data without a download."""

@@ -54,7 +54,7 @@ def _houses(canvas: Canvas, rng: Generator, street: Place, side: int) -> None:
         brick = pick(rng, (150, 95, 75), (165, 150, 130), (125, 120, 118), (185, 165, 125))
         canvas.polygon([tops[0], tops[1], feet[1], feet[0]], brick, "Building")
         glass = pick(rng, (60, 68, 82), (60, 68, 82), (195, 200, 205))
-        for d in (depth + (near - depth) * part for part in (0.17, 0.5, 0.83)):
+        for d in (depth + (near - depth) * share for share in (0.17, 0.5, 0.83)):
             at = Place(street.horizon, street.vanish, side, d)
             for sill in np.arange(0.02, roof - 0.1, 0.24).tolist():
                 canvas.box(at.x(FRONT), street.horizon - sill * d, 0.13 * (near - depth), 0.13 * d, glass, "Building")
@@ -70,7 +70,7 @@ def _road(canvas: Canvas, rng: Generator, street: Place) -> None:
         canvas.polygon([tip, right, left], colour, name)
     dash = rng.uniform(0.9, 1.1)
     for depth in (0.2, 0.32, 0.48, 0.7, 1.0):
-        far, near = (Place(street.horizon, street.vanish, 1, depth * dash * part) for part in (0.8, 1.0))
+        far, near = (Place(street.horizon, street.vanish, 1, depth * dash * end) for end in (0.8, 1.0))
         corners = [(far.x(-0.012), far.ground), (far.x(0.012), far.ground)]
         corners += [(near.x(0.012), near.ground), (near.x(-0.012), near.ground)]
         canvas.polygon(corners, (208, 208, 202), "Road")

@@ -13,7 +13,7 @@ from msaseg.data.synthetic.scene import draw
 
 
 class SyntheticStreets:
-    """Scenes drawn on demand, each a function of (seed, split, number); nothing is stored.
+    """Scenes made on demand, each a function of (seed, split, number); nothing is stored.
 
     It is source and store in one. Full-size labels are the labels at the input size.
 
@@ -25,7 +25,7 @@ class SyntheticStreets:
         seed: another seed, other scenes.
 
     Raises:
-        UserError: a size below 32, or no scene in a part.
+        UserError: a size below 32, or no scene in a split.
 
     >>> image, label = SyntheticStreets(size=(72, 96)).sample(0, full_label=True)
     >>> image.shape, label.shape
@@ -40,8 +40,8 @@ class SyntheticStreets:
         for split, count in counts.items():
             if count < 1:
                 raise UserError(f"source.{split}={count}: set 1 scene or more")
-        self._keys = [(part, number) for part, n in enumerate(counts.values()) for number in range(n)]
-        self.names = tuple(f"{list(COUNTS)[part]}/street_{number:06d}" for part, number in self._keys)
+        self._keys = [(split, number) for split, n in enumerate(counts.values()) for number in range(n)]
+        self.names = tuple(f"{list(COUNTS)[split]}/street_{number:06d}" for split, number in self._keys)
 
     def open(self) -> "SyntheticStreets":
         """There is nothing to read."""

@@ -1,11 +1,11 @@
 """Replicated backbones with sub-network and sub-stage aggregation, and a light decoder: Eq. 3 and Table 5."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import check_choice, conv_bn_relu, crop_like, pad_to_stride
+from msaseg.nets.blocks import check_choice, conv_bn_relu, crop, enlarge, pad, resize
 from msaseg.nets.dfanet.xception import WIDTHS, Backbone, StageMaps, XceptionEncoder
+from msaseg.nets.net import SegmentationNet
 
 
 class AggregationEncoder(nn.Module):
@@ -32,7 +32,6 @@ class AggregationEncoder(nn.Module):
     def __init__(self, variant: str = "A", replicas: int = 1) -> None:
         super().__init__()
         check_choice("replicas", replicas, (1, 2, 3, 4))
-        self.weights_source = "none"
         self.first = XceptionEncoder(variant)
         widths = first, second, third = WIDTHS[variant]
         joined = (third + first, first + second, second + third)
@@ -43,11 +42,11 @@ class AggregationEncoder(nn.Module):
         found = [self.first.stages(images)]
         for backbone in self.further:
             before = found[-1]
-            found.append(backbone(_enlarge(before.attended, before.first.shape[-2:]), before))
+            found.append(backbone(resize(before.attended, before.first.shape[-2:]), before))
         return found
 
 
-class AggregationNet(nn.Module):
+class AggregationNet(SegmentationNet):
     """The replicated backbones and DFANet's decoder.
 
     The first stages of all backbones are brought to 32 channels and to stride 4 and summed; a 3x3 convolution mixes
@@ -74,7 +73,7 @@ class AggregationNet(nn.Module):
     Source: paper, Table 5; DFANet (Li et al. 2019), section 3.2, and its re-implementations.
     """
 
-    auxiliaries: tuple[str, ...] = ()
+    encoder: AggregationEncoder
 
     def __init__(self, num_classes: int, variant: str = "A", replicas: int = 1, decoder_width: int = 32) -> None:
         super().__init__()
@@ -87,15 +86,10 @@ class AggregationNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Sum the shallow maps, mix, score, add the scores of the deep ones."""
-        padded = pad_to_stride(images)
-        found = self.encoder(padded)
+        found = self.encoder(pad(images))
         size = found[0].first.shape[-2:]  # stride 4
-        shallow = [_enlarge(reduce(maps.first), size) for reduce, maps in zip(self.reduce, found, strict=True)]
+        shallow = [resize(reduce(maps.first), size) for reduce, maps in zip(self.reduce, found, strict=True)]
         scores: Tensor = self.score(self.mix(torch.stack(shallow).sum(0)))
         for score, maps in zip(self.score_attended, found, strict=True):
-            scores = scores + _enlarge(score(maps.attended), size)
-        return crop_like(_enlarge(scores, padded.shape[-2:]), images)
-
-
-def _enlarge(maps: Tensor, size: torch.Size) -> Tensor:
-    return F.interpolate(maps, size, mode="bilinear")
+            scores = scores + resize(score(maps.attended), size)
+        return crop(enlarge(scores, 4), images)

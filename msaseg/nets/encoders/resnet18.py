@@ -1,6 +1,5 @@
 """ResNet-18 as an encoder."""
 
-import torchvision
 from torch import Tensor
 
 from msaseg.nets.blocks import check_choice
@@ -28,7 +27,9 @@ class ResNet18Encoder(Encoder):
     ) -> None:
         check_choice("release", release, (RESNET18_RELEASE,))
         super().__init__((64, 128, 256, 512), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-        net = torchvision.models.resnet18(weights=None)
+        from torchvision.models import resnet18  # a second to load, which a net without it is spared
+
+        net = resnet18(weights=None)
         self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
         self.layer1, self.layer2, self.layer3, self.layer4 = net.layer1, net.layer2, net.layer3, net.layer4
         state, self.weights_source = pretrained_state(

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import safetensors
 import safetensors.torch
-import torchvision
 from torch import Tensor, nn
 
 State = dict[str, Tensor]
@@ -55,9 +54,11 @@ def pretrained_state(
 
 def torchvision_download(enum: str, release: str) -> Callable[[], tuple[State, str]]:
     """A function that fetches a release of torchvision's ImageNet weights of that net."""
-    weights = getattr(torchvision.models, enum)[release]
 
     def fetch() -> tuple[State, str]:
+        from torchvision import models  # a second to load, and only downloads need it
+
+        weights = getattr(models, enum)[release]
         state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
         return state, f"torchvision {enum}"
 

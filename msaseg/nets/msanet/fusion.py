@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import separable_conv_bn_relu
+from msaseg.nets.blocks import resize, separable_conv_bn_relu
 
 COARSEST = 64
 """The last stride of Fig. 3 ("1/64 up"); coarser maps join the maps there."""
@@ -46,10 +45,6 @@ class MultiScaleFusion(nn.Module):
             maps = list(pooled[int(name)])
             if int(name) == COARSEST:
                 coarser = [stride for stride in pooled if stride > COARSEST]
-                maps += [_resample(tensor, maps[0]) for stride in coarser for tensor in pooled[stride]]
+                maps += [resize(tensor, maps[0].shape[-2:]) for stride in coarser for tensor in pooled[stride]]
             fused[int(name)] = mix(torch.cat(maps, dim=1))
         return fused
-
-
-def _resample(maps: Tensor, grid: Tensor) -> Tensor:
-    return F.interpolate(maps, size=grid.shape[-2:], mode="bilinear", align_corners=False)

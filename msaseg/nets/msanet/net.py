@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from msaseg.nets.blocks import check_choice, crop_like, pad_to_stride
+from msaseg.nets.blocks import check_choice, crop, pad
 from msaseg.nets.encoders.encoder import Encoder
 from msaseg.nets.msanet.context import ContextModule
 from msaseg.nets.msanet.decoder import FINEST, Decoder
 from msaseg.nets.msanet.fusion import COARSEST, MultiScaleFusion
 from msaseg.nets.msanet.pooling import SpatialPooling
+from msaseg.nets.net import SegmentationNet
 
 
-class MSANet(nn.Module):
+class MSANet(SegmentationNet):
     """Encoder, spatial pooling, multi-scale fusion, context, decoder with spatial attention.
 
     With fusion "none" a decoder sees the coarsest fused map only. What it could not reach is not built
@@ -45,27 +46,28 @@ class MSANet(nn.Module):
     Source: paper, Fig. 3, Tables 2 and 3.
     """
 
+    encoder: Encoder
+
     def __init__(
         self,
         num_classes: int,
-        encoder: Encoder,
+        encoder: Encoder | str,
         width: int = 64,
         num_poolings: int = 5,
         branches: int = 2,
         fusion: str = "concat",
         attention_strides: Sequence[int] = (16, 8),
     ) -> None:
-        super().__init__()
+        super().__init__(encoder)
         start = COARSEST if num_poolings > 0 else COARSEST // 2
         check_choice("num_poolings", num_poolings, (0, 1, 2, 3, 4, 5))
         check_choice("branches", branches, (1, 2))
         check_choice("fusion", fusion, ("none", "context", "sum", "concat"))
         for stride in attention_strides:
             check_choice("attention_strides", stride, tuple(s for s in (64, 32, 16, 8) if s <= start))
-        self.auxiliaries: tuple[str, ...] = ("boundary",) if branches == 2 else ()
-        self.encoder = encoder
+        self.auxiliaries = ("boundary",) if branches == 2 else ()
         joined = {"none": (), "context": (FINEST,)}.get(fusion, (32, 16, FINEST))
-        self.pooling = SpatialPooling(encoder.channels, width, num_poolings, {start, *joined})
+        self.pooling = SpatialPooling(self.encoder.channels, width, num_poolings, {start, *joined})
         self.fusion = MultiScaleFusion(width, self.pooling.maps_per_stride)
         self.context = ContextModule(width) if joined else None
         skips = dict.fromkeys(joined, width)
@@ -76,14 +78,14 @@ class MSANet(nn.Module):
 
     def forward(self, images: Tensor, auxiliary: bool = False) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """Follow Fig. 3 from left to right."""
-        padded = pad_to_stride(images)
+        padded = pad(images)
         size = (padded.shape[-2], padded.shape[-1])
         fused = self.fusion(self.pooling(self.encoder(padded)))
         if self.context is not None:
             fused[FINEST] = self.context(fused[FINEST])  # (N, 32, H/8, W/8)
-        logits = crop_like(self.decoder(fused, size), images)
+        logits = crop(self.decoder(fused, size), images)
         if not auxiliary:
             return logits
         if self.boundary is None:
             return logits, {}
-        return logits, {"boundary": crop_like(self.boundary(fused, size), images)}
+        return logits, {"boundary": crop(self.boundary(fused, size), images)}
