@@ -89,22 +89,19 @@ def test_line_shows_result_spread_requirement_and_verdict():
     assert "| 3.5 times (3.5 to 3.5, n=1) | at least 4 times | **no** |" in missed
 
 
-def test_page_part_names_machine_versions_and_commit_and_says_when_the_tree_was_dirty():
+def test_page_part_names_machine_versions_commit_changes_and_what_was_left_out():
     clean = page_part(record_of(measurement()))
     assert "on Some CPU (2 cores, 2 threads, 32-true), torch 2.15.0" in clean
     assert "commit 0123456789.\n" in clean
     assert "commit 0123456789 **with uncommitted changes**.\n" in page_part(record_of(measurement(), dirty=True))
+    part = page_part(record_of(measurement(), left_out=["this", "that"]))
+    assert part.endswith(" 331.2 |\n\nLeft out: this.\n\nLeft out: that.")
 
 
 def test_measurement_without_requirement_is_shown_and_never_missed():
     known = measurement(values=[9.0], limit=None)
     assert known.met
     assert line(asdict(known)) == "| a step | 9 times (9 to 9, n=1) | nothing |  | suite (ms a step) 331.2 |"
-
-
-def test_page_part_tells_what_was_left_out_below_the_table():
-    part = page_part(record_of(measurement(), left_out=["this", "that"]))
-    assert part.endswith(" 331.2 |\n\nLeft out: this.\n\nLeft out: that.")
 
 
 def test_with_part_replaces_only_what_is_between_the_markers(tmp_path):
@@ -139,19 +136,15 @@ def test_write_to_a_page_that_cannot_take_it_measures_nothing(files, monkeypatch
 
 def test_write_keeps_the_record_and_renders_the_page_from_it(files, monkeypatch):
     measured(monkeypatch, measurement())
+    before = page.PAGE.read_text()
+    assert command.main([]) == 0
+    assert page.PAGE.read_text() == before
+    assert not page.RECORD.exists()
     assert command.main(["--write"]) == 0
     record = json.loads(page.RECORD.read_text())
     assert record == record_of(measurement())
     assert page.PAGE.read_text() == f"# Head\n\n{BEGIN}\n\n{page_part(record)}\n\n{END}\n\nTail\n"
     assert [path.name for path in files.rglob("*.part")] == []
-
-
-def test_without_write_no_file_changes(files, monkeypatch):
-    measured(monkeypatch, measurement())
-    before = page.PAGE.read_text()
-    assert command.main([]) == 0
-    assert page.PAGE.read_text() == before
-    assert not page.RECORD.exists()
 
 
 def test_missed_requirement_is_written_and_named_and_ends_with_1(files, monkeypatch, capsys):
@@ -268,7 +261,7 @@ def test_whole_command_tiny_writes_every_measurement(files, monkeypatch, capfd):
     monkeypatch.setattr(command, "machine_paths", lambda: type("Paths", (), {"data": files / "none"}))
     assert command.main(["--write", "--repeats", "1", "--steps", "2"]) in (0, 1)  # a busy machine may miss one
     record = json.loads(page.RECORD.read_text())
-    bf16 = ["times", "times"] if bf16_step.computes_in_bf16() else []
+    bf16 = ["times", "times"] if torch.cpu._is_avx512_bf16_supported() else []
     assert [one["unit"] for one in record["measurements"]] == ["times", "times", "times", "s", "s", "MiB", *bf16]
     assert all(value > 0 for one in record["measurements"] for value in one["values"])
     assert "synthetic" in record["measurements"][1]["what"]

@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -89,11 +90,11 @@ def read(config: DictConfig) -> tuple[Conditions, Procedure]:
 
 def _measure(variants: list[Variant], seed: int, conditions: Conditions, procedure: Procedure, most: int) -> Results:
     results, device, watch = Results(), conditions.device, stopwatch(conditions.device)
-    phases = _Phases(results.seconds)
+    ended = {"total": time.perf_counter()}
     steps = _first_steps(variants, seed, conditions, results)
     precisions = {variant.precision for variant in variants if variant.label in steps}
     before = _peaks(precisions, device, watch)
-    phases.end("prepare")
+    ended["prepare"] = time.perf_counter()
     log.info("%d nets in turns on %s", len(steps), device)
     results.clocks["before"] = read_clocks(device)
     results.turns, failures = take_turns(steps, watch, procedure)
@@ -102,10 +103,10 @@ def _measure(variants: list[Variant], seed: int, conditions: Conditions, procedu
         results.fail(label, failure)
     steps.clear()
     release(device)
-    phases.end("latency")
+    ended["latency"] = time.perf_counter()
     for label in results.turns:
         _see_peak(results, label, conditions)
-    phases.end("memory")
+    ended["memory"] = time.perf_counter()
     results.throughput = find_best_batches(
         results.turns,
         lambda label, batch: make_step(results.subjects[label], batch, conditions),
@@ -117,10 +118,12 @@ def _measure(variants: list[Variant], seed: int, conditions: Conditions, procedu
     for label, reached in results.throughput.items():
         if reached.stopped not in ENDS:
             results.fail(label, RuntimeError(f"a larger batch: {reached.stopped}"))
-    phases.end("throughput")
+    ended["throughput"] = time.perf_counter()
     after = _peaks(precisions, device, watch)
     results.peaks = {precision: higher(before[precision], after[precision]) for precision in precisions}
-    phases.end("peaks")
+    ended["peaks"] = time.perf_counter()
+    results.seconds = {"total": ended["peaks"] - ended["total"]}
+    results.seconds |= {phase: end - start for (_, start), (phase, end) in pairwise(ended.items())}
     return results
 
 
@@ -154,17 +157,3 @@ def _see_peak(results: Results, label: str, conditions: Conditions) -> None:
         results.peak[label] = peak_bytes(subject.net, call, conditions.device)
     except Exception as error:  # as above
         results.fail(label, error)
-
-
-class _Phases:
-    """The wall time of one phase after the other, and their total."""
-
-    def __init__(self, seconds: dict[str, float]) -> None:
-        self.seconds, self.started = seconds, time.perf_counter()
-        seconds["total"] = 0.0
-
-    def end(self, phase: str) -> None:
-        now = time.perf_counter()
-        self.seconds[phase] = now - self.started
-        self.seconds["total"] += now - self.started
-        self.started = now

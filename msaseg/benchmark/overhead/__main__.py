@@ -9,15 +9,16 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from msaseg.benchmark.overhead import page
-from msaseg.benchmark.overhead.bf16_step import LEFT_OUT, computes_in_bf16, measure_bf16
+from msaseg.benchmark.overhead.bf16_step import LEFT_OUT, measure_bf16
 from msaseg.benchmark.overhead.commands import measure_commands
 from msaseg.benchmark.overhead.loader import measure_loader
 from msaseg.benchmark.overhead.measurement import Measurement
@@ -36,12 +37,15 @@ def measure(root: Path | None, repeats: int, steps: int) -> dict[str, Any]:
     code = provenance.code_state()  # before anything is written
     if root is None:
         print("no CamVid here (--data, MSASEG_DATA): the loader reads a synthetic tree", flush=True)
-    measured = []
     step, hardware = measure_step(repeats, steps)
-    for one in chain([step], others(root, repeats, steps)):
+    protocols, in_bf16 = ("paper", "laptop"), torch.cpu._is_avx512_bf16_supported()
+    loaders = (measure_loader(protocol, root, repeats, steps) for protocol in protocols)
+    bf16_steps = (measure_bf16(protocol, repeats, steps) for protocol in protocols if in_bf16)
+    measured = []
+    for one in chain([step], loaders, measure_commands(), bf16_steps):
         measured.append(asdict(one))
         print(line(measured[-1]), flush=True)
-    left_out = [] if computes_in_bf16() else [LEFT_OUT]
+    left_out = [] if in_bf16 else [LEFT_OUT]  # emulated, and only slower
     for what in left_out:
         print(f"left out: {what}", flush=True)
     return {
@@ -52,16 +56,6 @@ def measure(root: Path | None, repeats: int, steps: int) -> dict[str, Any]:
         "hardware": hardware,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def others(root: Path | None, repeats: int, steps: int) -> Iterator[Measurement]:
-    """Make the measurements that follow the first, in the order of the page."""
-    for protocol in ("paper", "laptop"):
-        yield measure_loader(protocol, root, repeats, steps)
-    yield from measure_commands()
-    if computes_in_bf16():
-        for protocol in ("paper", "laptop"):
-            yield measure_bf16(protocol, repeats, steps)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,6 @@ from statistics import median
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import DictConfig
 
 from msaseg.benchmark.overhead.measurement import Measurement, ratios, rounded
 from msaseg.benchmark.overhead.plain import plain_loop
@@ -17,13 +16,9 @@ from msaseg.data.dataset import Batch
 from msaseg.training import run as running
 from msaseg.training.module import SegmentationModule
 
+CPU = torch.device("cpu")
 MOST_STEPS = {"paper": 1, "laptop": 10}  # a turn: a step of VGG16 takes seconds
 LEFT_OUT = "bf16 over float32, because this CPU does not compute in bf16 (no avx512_bf16)"
-
-
-def computes_in_bf16() -> bool:
-    """Whether the CPU has bf16 instructions; without them bf16 is emulated and only slower."""
-    return bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def measure_bf16(protocol: str, repeats: int, steps: int) -> Measurement:
@@ -38,29 +33,21 @@ def measure_bf16(protocol: str, repeats: int, steps: int) -> Measurement:
     config = compose_run([f"protocol={protocol}", "protocol.weights=none"])
     pl.seed_everything(config.seed, verbose=False)
     module: SegmentationModule = running.build(config, "model")
-    batches = [random_batch(config)] * ((repeats + 1) * steps)
-    loops = [_steps(module, batches, bf16) for bf16 in (True, False)]
-    turns = [[_seconds_a_step(loop, steps) for loop in loops] for _ in range(repeats + 1)]
-    bf16, float32 = zip(*turns[1:], strict=True)  # the first turns warm up
-    height, width = config.protocol.size
-    net = f"{protocol}'s MSANet, {height}x{width}, batch {config.protocol.batch_size}"
-    absolute = {"bf16 (ms a step)": 1000 * median(bf16), "float32 (ms a step)": 1000 * median(float32)}
-    what = f"training step in bf16 over float32 on the CPU ({net})"
-    return Measurement(what, "times", ratios(bf16, float32), rounded(absolute))
-
-
-def random_batch(config: DictConfig) -> Batch:
-    """Return a training batch of noise in the protocol's size: what the pixels show costs no time."""
     count, (height, width) = config.protocol.batch_size, config.protocol.size
-    return {
+    batch: Batch = {  # noise: what the pixels show costs no time
         "image": torch.randint(256, (count, 3, height, width), dtype=torch.uint8),
         "label": torch.randint(config.protocol.num_classes, (count, height, width), dtype=torch.uint8),
         "name": ["noise"] * count,
     }
-
-
-def _steps(module: SegmentationModule, batches: list[Batch], bf16: bool) -> Iterator[None]:
-    return plain_loop(copy.deepcopy(module.net).train(), module, batches, torch.device("cpu"), bf16)
+    nets = [copy.deepcopy(module.net).train() for _ in range(2)]
+    batches = [batch] * ((repeats + 1) * steps)
+    loops = [plain_loop(net, module, batches, CPU, bf16) for net, bf16 in zip(nets, (True, False), strict=True)]
+    turns = [[_seconds_a_step(loop, steps) for loop in loops] for _ in range(repeats + 1)]
+    bf16, float32 = zip(*turns[1:], strict=True)  # the first turns warm up
+    net = f"{protocol}'s MSANet, {height}x{width}, batch {count}"
+    absolute = {"bf16 (ms a step)": 1000 * median(bf16), "float32 (ms a step)": 1000 * median(float32)}
+    what = f"training step in bf16 over float32 on the CPU ({net})"
+    return Measurement(what, "times", ratios(bf16, float32), rounded(absolute))
 
 
 def _seconds_a_step(loop: Iterator[None], steps: int) -> float:
