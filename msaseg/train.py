@@ -20,8 +20,7 @@ from msaseg.cli.mistakes import explain
 from msaseg.cli.stopping import stops_in_one_line
 from msaseg.config import CONF
 from msaseg.sweep import launcher
-from msaseg.sweep.slots import die_with_parent
-from msaseg.tables.record_path import path_of_record
+from msaseg.tables.record_path import RecordPaths, path_of_record
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +53,7 @@ def main() -> None:
             on stderr.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach `explain` instead of Hydra's printer
-    die_with_parent()
-    launcher.register(path_of_record)
+    launcher.register(RecordPaths)
     sys.argv[1:] = launcher.reorder_flags(sys.argv[1:])
     with stops_in_one_line(), one_line():
         run()
