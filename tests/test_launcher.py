@@ -68,6 +68,7 @@ def sweep(folder: Path, *words: str, **environment: str) -> subprocess.Completed
     )
 
 
+SEEDS = ("-m", "protocol=smoke,laptop", "protocol.publish=false", "seed=range(0,3)", "logger=none")
 SMOKE = ("+experiment=pooling_sweep", "-m", "protocol=smoke", "model.net.num_poolings=0,1,2", "seed=0")
 
 
@@ -99,6 +100,17 @@ def test_sweep_with_broken_runs_names_them_and_a_second_one_makes_them_alone(tmp
     assert done.returncode == 0, done.stderr
     assert "3 of 3 runs are finished already" in done.stdout
     assert log.stat().st_mtime_ns == before
+
+
+def test_sweep_over_seeds_and_protocols_makes_each_in_a_folder_of_its_own(tmp_path):
+    done = sweep(tmp_path, *SEEDS, "hydra.launcher.jobs_on_cpu=3")
+    assert done.returncode == 0, done.stderr
+    assert "[6/6]" in done.stdout
+    made = {path.relative_to(tmp_path / "out" / "records").parts[1] for path in (tmp_path / "out").rglob("seed*.json")}
+    assert made == {"smoke", "laptop"}
+    logs = sorted((tmp_path / "out" / "runs").rglob("console.log"))
+    assert [log.parent.name.partition("-")[0] for log in logs] == ["seed0", "seed1", "seed2"] * 2
+    assert all(log.read_text().count("training msanet") == 1 for log in logs)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ class GpuLauncher(Launcher):
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         jobs = self._missing(job_overrides)
         finished = len(job_overrides) - len(jobs)
-        outcomes = make_runs(jobs, self.settings, str((self.config.get("logger") or {}).get("_target_")), finished)
+        outcomes = make_runs(jobs, self.settings, self.config.get("logger"), finished)
         failed = [outcome for outcome in outcomes if outcome.failure is not None]
         if failed:
             raise UserError(summary(failed, len(job_overrides)))
@@ -77,33 +77,34 @@ class GpuLauncher(Launcher):
     def _missing(self, job_overrides: Sequence[Sequence[str]]) -> list[Job]:
         """Return the runs that have no record, in order. Runs that differ in their seeds alone are composed once."""
         base = self.config.copy()
-        OmegaConf.set_readonly(base.hydra, False)
         shared, folder = set(self.config.hydra.overrides.task), str(base.hydra.run._get_node("dir")._value())
         kinds: dict[tuple[str, ...], list[int]] = {}
         for number, words in enumerate(job_overrides):
             kinds.setdefault(tuple(word for word in words if not word.startswith("seed=")), []).append(number)
         jobs: dict[int, Job] = {}
-        paths = None
+        paths: dict[str, Callable[[RunKey], Path]] = {}
         for numbers in kinds.values():
             config = compose_job(base, job_overrides[numbers[0]], shared, self._parse, self._whole)
-            paths, first = paths or self.paths(config), RunKey.of(config)
+            first = RunKey.of(config)
+            if first.protocol not in paths:
+                paths[first.protocol] = self.paths(config)
             for number in numbers:
                 words = job_overrides[number]
                 for seed in self._parse([word for word in words if word.startswith("seed=")]):
                     config.seed = seed.value()
                 key = replace(first, row=str(config.row), seed=config.seed)
-                if config.rerun or not paths(key).exists():
+                record = paths[first.protocol](key)
+                if config.rerun or not record.exists():
+                    OmegaConf.set_readonly(config.hydra, False)
                     config.hydra.run.dir = folder.replace("${config_hash:}", key.config_hash)
-                    jobs[number] = self._job(config, key, words, paths(key))
+                    jobs[number] = self._job(config, key, words, record)
         return _told_apart([jobs[number] for number in sorted(jobs)])
 
     def _parse(self, words: list[str]) -> list[Override]:
         return OverridesParser.create(self.context.config_loader).parse_overrides(words)
 
     def _whole(self, words: list[str]) -> DictConfig:
-        config = self.context.config_loader.load_sweep_config(self.config, words)
-        OmegaConf.set_readonly(config.hydra, False)
-        return config
+        return self.context.config_loader.load_sweep_config(self.config, words)
 
     def _job(self, config: DictConfig, key: RunKey, words: Sequence[str], record: Path) -> Job:
         shared = [word for word in self.config.hydra.overrides.hydra if not word.lstrip("+~").startswith(OF_THE_SWEEP)]

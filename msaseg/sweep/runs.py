@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from msaseg.cli.errors import UserError
 from msaseg.config import CONF
@@ -49,13 +49,13 @@ class Settings:
         return Places(gpus, self.jobs_per_gpu, self.jobs_on_cpu)
 
 
-def make_runs(jobs: Sequence[Job], settings: Settings, logger: str, finished: int = 0) -> list[Outcome]:
+def make_runs(jobs: Sequence[Job], settings: Settings, logger: DictConfig | None, finished: int = 0) -> list[Outcome]:
     """Make runs and show how far they are.
 
     Args:
         jobs: one a run.
         settings: how they share the machine.
-        logger: the `_target_` of the runs' logger.
+        logger: how the runs are logged; None if they are not.
         finished: further runs of the same sweep, made before.
 
     Returns:
@@ -66,7 +66,7 @@ def make_runs(jobs: Sequence[Job], settings: Settings, logger: str, finished: in
         print(f"{finished} of {total} runs are finished already (rerun=true makes them again)", flush=True)
     if not jobs:
         return []
-    told = for_the_jobs(logger)
+    told = for_the_jobs(str(logger.get("_target_")) if logger else "")
     places = settings.places(visible_gpus())
     share_cores(places.count)
     with SweepProgress(total, finished) as shown:
