@@ -19,6 +19,7 @@ from msaseg.tables import reproduce as reproduction
 from msaseg.tables.__main__ import main
 from msaseg.tables.record_path import path_of_record
 from msaseg.tables.reproduce import Work, announcement, get_data, job_of, reproduce, work_left
+from msaseg.tables.results import Results
 from msaseg.tables.runs import Run
 
 STAND_IN = """
@@ -245,7 +246,7 @@ def test_time_left_is_measured_on_like_hardware_or_estimated(suite):
 
 def test_run_that_two_tables_need_is_counted_once(suite):
     twin = replace(TABLE, title="Another")
-    [work] = work_left([TABLE, twin], suite.plan, "smoke", [0])
+    [work] = work_left([TABLE, twin], Results(suite.outputs), "smoke", [0])
     assert (work.table, len(work.missing), work.done) == (TABLE, 6, ())
 
 

@@ -118,7 +118,10 @@ class Plan:
 
 
 def recorded(root: Path, protocol: str) -> dict[str, Path]:
-    """Return file name to path of every record of a protocol below a folder, as `RunKey.find` finds one."""
+    """Return file name to path of every record of a protocol below a folder, whichever table and row it is filed under.
+
+    Two tables may ask for one run (Table 2's last row is one of Table 3's): it is made and filed once.
+    """
     files = sorted(root.glob(f"*/{protocol}/*/*.json"), reverse=True)
     return {file.name: file for file in files}
 

@@ -11,21 +11,24 @@ from statistics import fmean
 from msaseg.cli.errors import UserError
 from msaseg.cli.stopping import stops_in_one_line
 from msaseg.config import compose_run
+from msaseg.records.files import write_whole
 from msaseg.records.places import results_root
 from msaseg.sweep.gpus import visible_gpus
 from msaseg.sweep.job import Job
 from msaseg.sweep.places import Places
 from msaseg.sweep.progress import duration
 from msaseg.sweep.runs import Settings, make_runs
-from msaseg.tables.cells import group
 from msaseg.tables.plan import Plan, Point
 from msaseg.tables.protocols import Protocol, machine_paths
 from msaseg.tables.readme import update_readme
-from msaseg.tables.render import groups_of, published, render_all, write
+from msaseg.tables.render import render_all, write
+from msaseg.tables.results import Results
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 from msaseg.tables.summary import print_summary
-from msaseg.tables.verdicts import write_verdicts
+from msaseg.tables.verdicts import FILE as VERDICTS
+from msaseg.tables.verdicts import page as verdicts_page
+from msaseg.tables.verdicts import verdicts
 
 TRAIN = "msaseg.train"
 COMPUTED = 1.0
@@ -51,8 +54,8 @@ def reproduce(
         UserError: CamVid is absent and could not be fetched.
         SystemExit: with status 143 or 130 after SIGTERM or Ctrl-C while runs are made.
     """
-    about, complaints = plan.protocol(protocol), list[str]()
-    work, settings = work_left(tables, plan, protocol, seeds), Settings.load()
+    about = plan.protocol(protocol)
+    work, settings = work_left(tables, Results(plan.outputs), protocol, seeds), Settings.load()
     places = settings.places(visible_gpus())
     print(announcement(work, about, places), flush=True)
     if work and about.needs_data:
@@ -61,19 +64,21 @@ def reproduce(
         jobs = [job_of(point, plan, train) for left in work for point in left.missing]
         with stops_in_one_line():
             make_runs(jobs, settings, compose_run([f"protocol={protocol}"]).get("logger"))
-    names = published() if about.publish else [protocol]
+    results = Results(plan.outputs)
+    names = results.published if about.publish else [protocol]
     folder = results_root(about.publish, plan.outputs) / "tables"
-    write(render_all(tables, plan, names, complaints), folder)
+    write(render_all(tables, results, names), folder)
     if about.publish:
-        write_verdicts(plan, folder, names, complaints)
-        update_readme(plan)
+        write_whole(folder / VERDICTS, verdicts_page(verdicts(results.tables.values(), results, names)))
+        update_readme(results)
     for table in tables:
-        print_summary(table, groups_of(table, plan, [protocol], [])[0])
-    return _end(protocol, work_left(tables, plan, protocol, seeds), complaints, folder)
+        print_summary(results.filled(table, protocol))
+    left = work_left(tables, results, protocol, seeds)
+    return _end(protocol, left, list(results.unreadable.values()), folder)
 
 
-def _end(protocol: str, left: Sequence["Work"], complaints: list[str], folder: Path) -> int:
-    for line in complaints:
+def _end(protocol: str, left: Sequence["Work"], unreadable: list[str], folder: Path) -> int:
+    for line in unreadable:
         print(f"error: {line}", file=sys.stderr)
     print(f"Tables: {folder}")
     if left:
@@ -83,7 +88,7 @@ def _end(protocol: str, left: Sequence["Work"], complaints: list[str], folder: P
     else:
         print(f"Next: python -m msaseg.figures --protocol {protocol} draws them;")
         print(f"then python -m msaseg.report --protocol {protocol} writes {folder.with_name('report.html')}")
-    return 1 if left or complaints else 0
+    return 1 if left or unreadable else 0
 
 
 def job_of(point: Point, plan: Plan, train: str = TRAIN) -> Job:
@@ -109,15 +114,15 @@ class Work:
     done: tuple[Run, ...]
 
 
-def work_left(tables: Sequence[Table], plan: Plan, protocol: str, seeds: Sequence[int] | None) -> list[Work]:
+def work_left(tables: Sequence[Table], results: Results, protocol: str, seeds: Sequence[int] | None) -> list[Work]:
     """Return the tables that have missing runs, each run with the first table that needs it."""
     taken: set[str] = set()
     left = []
     for table in tables:
-        missing = [point for point in plan.missing(table, protocol, seeds) if point.file_name not in taken]
+        missing = [point for point in results.plan.missing(table, protocol, seeds) if point.file_name not in taken]
         taken |= {point.file_name for point in missing}
         if missing:
-            left.append(Work(table, tuple(missing), group(table, protocol, plan, []).runs))
+            left.append(Work(table, tuple(missing), results.filled(table, protocol).runs))
     return left
 
 
