@@ -12,7 +12,6 @@ from msaseg.data.frames import Pixels
 from msaseg.data.manifest import Row, digest, pixel_digest
 from msaseg.data.synthetic.scene import draw
 
-
 MEMORY = 2**27
 """Bytes that a process spends at most on scenes that it has drawn."""
 
