@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from msaseg.cli.errors import UserError
+from msaseg.sweep import places as places_module
 from msaseg.sweep.gpus import Gpu
 from msaseg.sweep.job import Job
 from msaseg.sweep.locks import Lock, lease
-from msaseg.sweep.places import Places
+from msaseg.sweep.places import LEASED, Places, own_gpus
 from msaseg.sweep.slots import CLAIM, Outcome, Slots
 
 TWO = [Gpu("0", ""), Gpu("1", "")]
@@ -258,6 +260,44 @@ def test_jobs_that_may_share_a_device_take_the_emptier_one_first():
     places = Places(TWO, jobs_per_gpu=2)
     taken = [places.take() for _ in range(5)]
     assert [place and place.name for place in taken] == ["GPU 0", "GPU 1", "GPU 0", "GPU 1", None]
+
+
+def test_single_run_takes_a_free_device_keeps_it_and_hands_it_to_its_ranks(monkeypatch):
+    for key in ("CUDA_VISIBLE_DEVICES", LEASED):
+        monkeypatch.setenv(key, "0,1")
+        monkeypatch.delenv(key)
+    taken = lease(TWO[0])
+    assert taken is not None
+    with own_gpus(TWO):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+        assert lease(TWO[1]) is None
+        with own_gpus([Gpu("1", "")]):  # what a rank of this run does
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+    assert lease(TWO[1]) is not None
+
+
+def test_single_run_when_every_device_is_taken_says_so_once_and_waits(monkeypatch, caplog):
+    monkeypatch.delenv(LEASED, raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    taken = lease(TWO[0])
+    assert taken is not None
+    naps = []
+
+    def nap(seconds):
+        naps.append(seconds)
+        if len(naps) == 3:
+            taken[0].release()
+
+    monkeypatch.setattr(places_module.time, "sleep", nap)
+    with caplog.at_level("INFO"), own_gpus(TWO[:1]):
+        assert len(naps) == 3
+    assert [message.partition(":")[0] for message in caplog.messages] == ["waiting for a GPU"]
+
+
+def test_single_run_that_asks_for_more_devices_than_it_sees_is_refused(monkeypatch):
+    monkeypatch.delenv(LEASED, raising=False)
+    with pytest.raises(UserError, match=r"trainer\.devices=3: this process sees 2 GPUs"), own_gpus(TWO, 3):
+        pass
 
 
 def test_cores_are_counted_and_given_back():

@@ -1,12 +1,21 @@
 """Where the runs of a sweep compute: on GPUs that no other run has, or on parts of the cores."""
 
+import logging
 import os
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from msaseg.cli.errors import UserError
 from msaseg.sweep.gpus import Gpu
 from msaseg.sweep.locks import Lock, lease_any
+
+log = logging.getLogger(__name__)
+
+LEASED = "MSASEG_LEASED"
+"""Environment variable that names the GPUs which this process, or the one that started it, holds."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +83,46 @@ class Places:
             return None
         gpus, locks = leased
         ids = ",".join(gpu.id for gpu in gpus)
-        return Place(f"GPU {ids}", size, {"CUDA_VISIBLE_DEVICES": ids}, locks, gpus)
+        return Place(f"GPU {ids}", size, {"CUDA_VISIBLE_DEVICES": ids, LEASED: ids}, locks, gpus)
 
     def _on_cores(self, size: int) -> Place | None:
         free = self.jobs_on_cpu - sum(place.size for place in self.taken)
         return Place("the CPU", size) if size <= free else None
+
+
+@contextmanager
+def own_gpus(gpus: Sequence[Gpu], size: int = 1, jobs_per_gpu: int = 1) -> Iterator[None]:
+    """Have this process see free GPUs alone, which it holds meanwhile; while there are none, wait.
+
+    Does nothing without GPUs, and in a process that was started on leased ones: a job of a sweep, a rank of a run.
+
+    Args:
+        gpus: to choose from.
+        size: how many.
+        jobs_per_gpu: how many runs may share one.
+
+    Raises:
+        UserError: there are fewer.
+    """
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not gpus or (seen is not None and seen == os.environ.get(LEASED)):
+        yield
+        return
+    places = Places(gpus, jobs_per_gpu)
+    if size > places.most:
+        raise UserError(f"trainer.devices={size}: this process sees {places.most} GPUs")
+    place = places.take(size)
+    if place is None:
+        log.info("waiting for a GPU: other runs have them all (hydra.launcher.jobs_per_gpu=2 lets two share one)")
+    while place is None:
+        time.sleep(1)
+        place = places.take(size)
+    os.environ.update(place.environment)
+    try:
+        yield
+    finally:
+        for lock in place.locks:
+            lock.release()
 
 
 def share_cores(count: int) -> None:
