@@ -20,8 +20,9 @@ from msaseg.cli.mistakes import explain
 from msaseg.cli.stopping import stops_in_one_line
 from msaseg.config import CONF
 from msaseg.sweep import launcher
-from msaseg.sweep.slots import die_with_parent
-from msaseg.tables.record_path import path_of_record
+from msaseg.sweep.gpus import visible_gpus
+from msaseg.sweep.places import own_gpus
+from msaseg.tables.record_path import RecordPaths, path_of_record
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +42,12 @@ def run(config: DictConfig) -> None:
 
             compute(config, record)
             return
-        from msaseg.training.run import train
+        devices, shared = config.trainer.devices, HydraConfig.get().launcher.get("jobs_per_gpu", 1)
+        gpus = [] if config.trainer.accelerator == "cpu" else visible_gpus()
+        with own_gpus(gpus, devices if isinstance(devices, int) else 1, shared):
+            from msaseg.training.run import train
 
-        train(config, Path(HydraConfig.get().run.dir), record)  # the same place under every launcher
+            train(config, Path(HydraConfig.get().run.dir), record)  # the same place under every launcher
 
 
 def main() -> None:
@@ -54,8 +58,7 @@ def main() -> None:
             on stderr.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach `explain` instead of Hydra's printer
-    die_with_parent()
-    launcher.register(path_of_record)
+    launcher.register(RecordPaths)
     sys.argv[1:] = launcher.reorder_flags(sys.argv[1:])
     with stops_in_one_line(), one_line():
         run()

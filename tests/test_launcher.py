@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -9,23 +10,26 @@ from hydra.errors import MissingConfigException
 
 from msaseg.cli.errors import UserError
 from msaseg.config import ROOT, compose_run
-from msaseg.sweep import gpus, launcher
+from msaseg.sweep import gpus, launcher, places
 from msaseg.sweep.gpus import Gpu, parse_listing, visible_gpus
+from msaseg.sweep.job import Job
+from msaseg.sweep.runs import longest_first
 
 SWEEP = """
     import os, sys
     import hydra
     from msaseg.sweep import launcher
     from msaseg.config import CONF
-    from msaseg.tables.record_path import path_of_record
+    from msaseg.tables.record_path import RecordPaths
 
     @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
     def run(config):
         raise AssertionError("the launcher starts processes")
 
-    launcher.register(path_of_record)
-    sys.argv[1:] = launcher.reorder_flags(sys.argv[1:])
-    run()
+    if __name__ == "__main__":
+        launcher.register(RecordPaths)
+        sys.argv[1:] = launcher.reorder_flags(sys.argv[1:])
+        run()
 """
 STAND_IN = """
     import os, sys
@@ -49,9 +53,11 @@ STAND_IN = """
 def sweep(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     (folder / "sweep.py").write_text(textwrap.dedent(SWEEP))
     (folder / "standin.py").write_text(textwrap.dedent(STAND_IN))
-    command = [sys.executable, "sweep.py", *words, "+hydra.launcher.train_module=standin"]
+    stand_in = ["+hydra.launcher.train_module=standin", "hydra.launcher.preload=[]"]
+    command = [sys.executable, "sweep.py", *words, *stand_in]
     path = f"{folder}{os.pathsep}{ROOT}"
     settings = {"MSASEG_OUTPUTS": str(folder / "out"), "PYTHONPATH": path, "HYDRA_FULL_ERROR": "1"}
+    settings["TMPDIR"] = str(folder)
     return subprocess.run(
         command,
         cwd=folder,
@@ -62,6 +68,7 @@ def sweep(folder: Path, *words: str, **environment: str) -> subprocess.Completed
     )
 
 
+SEEDS = ("-m", "protocol=smoke,laptop", "protocol.publish=false", "seed=range(0,3)", "logger=none")
 SMOKE = ("+experiment=pooling_sweep", "-m", "protocol=smoke", "model.net.num_poolings=0,1,2", "seed=0")
 
 
@@ -95,6 +102,17 @@ def test_sweep_with_broken_runs_names_them_and_a_second_one_makes_them_alone(tmp
     assert log.stat().st_mtime_ns == before
 
 
+def test_sweep_over_seeds_and_protocols_makes_each_in_a_folder_of_its_own(tmp_path):
+    done = sweep(tmp_path, *SEEDS, "hydra.launcher.jobs_on_cpu=3")
+    assert done.returncode == 0, done.stderr
+    assert "[6/6]" in done.stdout
+    made = {path.relative_to(tmp_path / "out" / "records").parts[1] for path in (tmp_path / "out").rglob("seed*.json")}
+    assert made == {"smoke", "laptop"}
+    logs = sorted((tmp_path / "out" / "runs").rglob("console.log"))
+    assert [log.parent.name.partition("-")[0] for log in logs] == ["seed0", "seed1", "seed2"] * 2
+    assert all(log.read_text().count("training msanet") == 1 for log in logs)
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -112,26 +130,21 @@ def test_arguments_without_multirun_flag_stay_as_they_are():
     assert launcher.reorder_flags(["seed=0", "--cfg", "job"]) == ["seed=0", "--cfg", "job"]
 
 
-def test_slots_on_two_gpus_with_two_jobs_each_are_four():
-    four = launcher.slots([Gpu("0", "L4"), Gpu("1", "L4")], jobs_per_gpu=2, jobs_on_cpu=1)
-    assert [slot["CUDA_VISIBLE_DEVICES"] for slot in four] == ["0", "1", "0", "1"]
-    assert all(int(slot.get("OMP_NUM_THREADS", 1)) >= 1 for slot in four)
-
-
-def test_machine_without_gpu_told_to_run_one_job_keeps_its_environment():
-    assert launcher.slots([], jobs_per_gpu=3, jobs_on_cpu=1) == [{}]
-
-
-def test_jobs_on_a_machine_without_gpu_share_its_cores(monkeypatch):
+def test_jobs_share_the_cores_unless_told_their_threads(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(launcher.os, "cpu_count", lambda: 8)
-    assert launcher.slots([], jobs_per_gpu=1, jobs_on_cpu=2) == [{"OMP_NUM_THREADS": "4"}] * 2
+    monkeypatch.setattr(places.os, "cpu_count", lambda: 8)
+    places.share_cores(1)
+    assert "OMP_NUM_THREADS" not in os.environ
+    places.share_cores(2)
+    assert os.environ["OMP_NUM_THREADS"] == "4"
+    places.share_cores(4)
+    assert os.environ["OMP_NUM_THREADS"] == "4"
 
 
 @pytest.mark.parametrize("key", ["jobs_per_gpu", "jobs_on_cpu"])
 def test_launcher_with_no_job_at_a_time_is_refused(key):
     with pytest.raises(UserError, match=f"{key}=0"):
-        launcher.GpuLauncher(**{key: 0})
+        launcher.GpuLauncher(**{"jobs_per_gpu": 1, "jobs_on_cpu": 1, "preload": []} | {key: 0})
 
 
 @pytest.mark.parametrize(
@@ -169,3 +182,41 @@ def test_run_composes_without_submitit_and_slurm_asks_for_it():
             compose_run(["hydra/launcher=slurm"])
     else:
         assert compose_run(["hydra/launcher=slurm"]).seed == 0
+
+
+def test_device_known_by_index_is_the_one_that_the_driver_lists_there(monkeypatch):
+    monkeypatch.setattr(gpus, "_listed", lambda: [Gpu("GPU-abc", "L4"), Gpu("GPU-def", "L4")])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,GPU-a,7")
+    assert [gpu.uuid for gpu in visible_gpus()] == ["GPU-def", "GPU-abc", "7"]
+
+
+def test_rows_that_took_longest_before_start_first_after_those_never_run(tmp_path):
+    def job(row, *seconds):
+        folder = tmp_path / row
+        folder.mkdir()
+        for seed, taken in enumerate(seconds):
+            (folder / f"seed{seed}-00000000.json").write_text(json.dumps({"seconds": {"total": taken}}))
+        return Job(row, (), folder / "console.log", folder / "seed9-00000000.json")
+
+    jobs = [job("short", 5.0), job("new"), job("long", 7.0, 90.0), job("other")]
+    assert [job.name for job in longest_first(jobs)] == ["new", "other", "long", "short"]
+
+
+HEAVY = """
+import sys
+import torch
+
+def refuse(*_):
+    raise AssertionError("a module that sweeps preload asks for a GPU while it is imported")
+
+torch.cuda._lazy_init = torch.cuda.device_count = torch.cuda.is_available = torch._C._cuda_getDeviceCount = refuse
+for module in sys.argv[1:]:
+    __import__(module)
+"""
+
+
+def test_what_sweeps_preload_exists_and_leaves_cuda_to_the_runs():
+    preload = launcher.Settings.load().preload
+    assert preload
+    done = subprocess.run([sys.executable, "-c", HEAVY, *preload], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -147,6 +147,15 @@ def test_weights_none_of_every_encoder_says_none():
         assert encoder.weights_source == "none"
 
 
+def test_narrow_vgg16_has_its_layers_and_the_same_share_of_channels_in_each():
+    encoder = VGG16Encoder("none", width=4)
+    assert [tuple(maps.shape[1:]) for maps in encoder(torch.rand(1, 3, 64, 96))] == [
+        (8, 16, 24), (16, 8, 12), (32, 4, 6), (32, 2, 3)
+    ]  # fmt: skip
+    assert encoder.channels == (8, 16, 32, 32)
+    assert [type(layer) for layer in encoder.features] == [type(layer) for layer in VGG16Encoder("none").features]
+
+
 @pytest.mark.parametrize("build", [VGG16Encoder, ResNet18Encoder, lambda w: TimmEncoder(LITE0, w)])
 def test_another_nets_file_names_the_file_and_the_mend(build, tmp_path):
     state = {"conv.weight": torch.zeros(3, 3), **ConvEncoder().state_dict()}

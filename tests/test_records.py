@@ -7,7 +7,7 @@ import torch
 
 from msaseg.classes import CLASSES
 from msaseg.cli.errors import UserError
-from msaseg.records.run import RunKey, RunRecord
+from msaseg.records.run import RunRecord
 from msaseg.records.scores import miou_pct
 from msaseg.training.metrics import scores
 
@@ -45,15 +45,6 @@ def test_record_value_reaches_classes_other_parts_texts_and_the_encoder(record):
     assert record.value("encoder_params_m") == 5.0
     assert record.value("encoder_size_mb") == 20.0
     assert record.value("encoder_macs_g") == 7.0
-
-
-def test_record_is_found_under_whichever_table_it_was_made_for(tmp_path, record):
-    key = RunKey("other", "paper", "row", 3, "abcd1234")
-    path = key.path(tmp_path)
-    record.save(path)
-    assert replace(key, table="t", row="pool0").find(tmp_path) == path
-    for other in ({"seed": 4}, {"protocol": "laptop"}, {"config_hash": "ffffffff"}):
-        assert replace(key, **other).find(tmp_path) is None
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "/etc", "", "a\\b"])

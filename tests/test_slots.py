@@ -1,3 +1,5 @@
+"""Jobs on places: started warm, told apart when they break, stopped with the sweep, shared between sweeps."""
+
 import json
 import os
 import signal
@@ -10,35 +12,46 @@ from pathlib import Path
 
 import pytest
 
-from msaseg.sweep.slots import PARENT, Job, Outcome, Slots
+from msaseg.cli.errors import UserError
+from msaseg.sweep import places as places_module
+from msaseg.sweep.gpus import Gpu
+from msaseg.sweep.job import Job
+from msaseg.sweep.locks import Lock, lease
+from msaseg.sweep.places import LEASED, Places, own_gpus
+from msaseg.sweep.slots import CLAIM, Outcome, Slots
 
-FAKE_GPUS = [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]
+TWO = [Gpu("0", ""), Gpu("1", "")]
 
 WORK = """
-    import json, os, pathlib, time
+    import json, os, time
     start = time.time()
-    time.sleep(0.15)
-    line = [os.environ["CUDA_VISIBLE_DEVICES"], start, time.time()]
-    pathlib.Path(RESULT).write_text(json.dumps(line))
+    time.sleep(0.1)
+    RESULT.write_text(json.dumps([os.environ["CUDA_VISIBLE_DEVICES"], start, time.time()]))
 """
 SLEEP = """
-    import os, pathlib, time
-    from msaseg.sweep.slots import die_with_parent
-    die_with_parent()
-    pathlib.Path(RESULT).write_text(str(os.getpid()))
+    import os, time
+    RESULT.write_text(str(os.getpid()))
     time.sleep(60)
 """
 
 
-def job(folder: Path, name: str, body: str) -> Job:
+@pytest.fixture(autouse=True)
+def own_folder_of_locks(monkeypatch, tmp_path):
+    """These GPUs are no real ones: another test may have them too."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+def job(folder: Path, name: str, body: str, places: int = 1) -> Job:
     result = folder / f"{name}.json"
-    code = f"RESULT = {str(result)!r}\n{textwrap.dedent(body)}"
-    return Job(name, (sys.executable, "-c", code), folder / name / "console.log", result)
+    code = f"from pathlib import Path\nRESULT = Path({str(result)!r})\n{textwrap.dedent(body)}"
+    (folder / f"of_{name}.py").write_text(code)
+    return Job(name, (f"of_{name}",), folder / name / "console.log", result, places)
 
 
-def run(jobs: list[Job], environments=FAKE_GPUS) -> dict[str, Outcome]:
+def run(jobs: list[Job], places: Places | None = None) -> dict[str, Outcome]:
     seen: list[Outcome] = []
-    outcomes = Slots(environments, lambda job: None, seen.append).run(jobs)
+    outcomes = Slots(places or Places(TWO), lambda running: None, seen.append).run(jobs)
     assert {outcome.job for outcome in seen} == set(jobs)
     return {outcome.job.name: outcome for outcome in outcomes}
 
@@ -59,14 +72,37 @@ def wait_for(condition, seconds: float = 10.0) -> bool:
     return False
 
 
+def times(folder: Path, count: int) -> list[tuple[str, float, float]]:
+    return [json.loads((folder / f"job{number}.json").read_text()) for number in range(count)]
+
+
+def never_together(spans) -> bool:
+    for device in {device for device, _, _ in spans}:
+        own = sorted((start, end) for where, start, end in spans if where == device)
+        if any(end > start for (_, end), (start, _) in pairwise(own)):
+            return False
+    return True
+
+
 def test_jobs_on_two_devices_never_share_one(tmp_path):
     outcomes = run([job(tmp_path, f"job{number}", WORK) for number in range(6)])
     assert all(outcome.failure is None for outcome in outcomes.values())
-    spans = [json.loads((tmp_path / f"job{number}.json").read_text()) for number in range(6)]
+    spans = times(tmp_path, 6)
     assert {device for device, _, _ in spans} == {"0", "1"}
-    for device in "01":
-        own = sorted((start, end) for where, start, end in spans if where == device)
-        assert all(end <= start for (_, end), (start, _) in pairwise(own))
+    assert never_together(spans)
+
+
+def test_hundred_jobs_on_eight_devices_when_each_runs_once_lose_nothing(tmp_path):
+    body = """
+        import os
+        with RESULT.open("x") as file:  # a second time fails
+            file.write(os.environ["CUDA_VISIBLE_DEVICES"])
+    """
+    places = Places([Gpu(str(number), "") for number in range(8)])
+    outcomes = run([job(tmp_path, f"job{number}", body) for number in range(100)], places)
+    assert {name: end.failure for name, end in outcomes.items()} == {f"job{n}": None for n in range(100)}
+    assert {(tmp_path / f"job{number}.json").read_text() for number in range(100)} == set("01234567")
+    assert not places.taken
 
 
 def test_jobs_that_break_are_told_and_the_others_finish(tmp_path):
@@ -74,13 +110,26 @@ def test_jobs_that_break_are_told_and_the_others_finish(tmp_path):
         job(tmp_path, "raises", "print('before'); raise RuntimeError('out of memory')"),
         job(tmp_path, "killed", "import os; os.kill(os.getpid(), 9)"),
         job(tmp_path, "empty", "print('Received SIGTERM')"),
+        job(tmp_path, "status", "import sys; print('error: no data', file=sys.stderr); sys.exit(2)"),
         job(tmp_path, "works", WORK),
     ]
     outcomes = run(jobs)
     assert outcomes["raises"].failure == "exit code 1: RuntimeError: out of memory"
     assert outcomes["killed"].failure == "signal 9"
     assert outcomes["empty"].failure == "exit code 0, but no record: Received SIGTERM"
+    assert outcomes["status"].failure == "exit code 2: error: no data"
     assert outcomes["works"].failure is None
+
+
+def test_jobs_when_the_server_that_forked_them_is_killed_fail_and_the_next_start_anew(tmp_path):
+    jobs = [
+        job(tmp_path, "orphan", SLEEP.replace("time.sleep", "os.kill(os.getppid(), 9); time.sleep")),
+        job(tmp_path, "works", WORK),
+    ]
+    outcomes = run(jobs, Places(TWO[:1]))
+    assert outcomes["orphan"].failure is not None
+    assert outcomes["works"].failure is None
+    assert wait_for(lambda: not alive(int((tmp_path / "orphan.json").read_text())), seconds=5)
 
 
 def test_job_whose_old_result_stays_as_it_was_has_failed(tmp_path):
@@ -98,43 +147,166 @@ def test_log_keeps_earlier_attempts(tmp_path):
     run([job(tmp_path, "twice", "print('first')")])
     run([job(tmp_path, "twice", "print('second')")])
     log = (tmp_path / "twice" / "console.log").read_text()
-    assert log.count("====") == 2
+    assert log.count("==== ") == 2
     assert [line for line in log.splitlines() if line in ("first", "second")] == ["first", "second"]
 
 
-PARENT_SCRIPT = """
+def test_job_has_a_session_its_arguments_and_the_environment_of_this_moment(tmp_path, monkeypatch):
+    run([job(tmp_path, "before", WORK)])  # the server runs from here on
+    monkeypatch.setenv("SET_LATER", "yes")
+    body = """
+        import os, sys
+        RESULT.write_text(repr([os.getsid(0) == os.getpid(), os.environ["SET_LATER"], sys.argv[1:], __name__]))
+    """
+    one = job(tmp_path, "one", body)
+    assert run([Job(one.name, (*one.command, "seed=3"), one.log, one.result)])["one"].failure is None
+    assert one.result.read_text() == "[True, 'yes', ['seed=3'], '__main__']"
+
+
+def test_job_of_two_devices_gets_two_and_one_that_asks_for_more_than_there_are_is_told(tmp_path):
+    outcomes = run([job(tmp_path, "pair", WORK, places=2), job(tmp_path, "three", WORK, places=3)])
+    assert json.loads((tmp_path / "pair.json").read_text())[0] == "0,1"
+    assert outcomes["three"].failure == "it needs 3 GPUs or parts of the cores, of 2"
+
+
+SWEEP = """
     import signal, sys
     from pathlib import Path
-    from msaseg.sweep.slots import Job, Slots
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    folder = Path(sys.argv[1])
-    code = f"RESULT = {str(folder / 'pid')!r}\\n" + sys.argv[2]
-    job = Job("sleep", (sys.executable, "-c", code), folder / "log", folder / "pid")
-    Slots([{}], lambda job: None, lambda outcome: None).run([job])
+    from msaseg.sweep.gpus import Gpu
+    from msaseg.sweep.job import Job
+    from msaseg.sweep.places import Places
+    from msaseg.sweep.slots import Slots
+    if __name__ == "__main__":
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        folder, names = Path(sys.argv[1]), sys.argv[2:]
+        jobs = [Job(name, (f"of_{name}",), folder / name / "console.log", folder / f"{name}.json") for name in names]
+        gpus = [Gpu("0", ""), Gpu("1", "")]
+        ends = Slots(Places(gpus), lambda running: None, lambda outcome: None).run(jobs)
+        print(sum(end.seconds > 0 for end in ends), [end.job.name for end in ends if end.failure])
 """
 
 
+def sweep(folder: Path, *names: str) -> subprocess.Popen[str]:
+    (folder / "sweep_script.py").write_text(textwrap.dedent(SWEEP))
+    paths = os.pathsep.join([str(folder), *sys.path])
+    command = [sys.executable, str(folder / "sweep_script.py"), str(folder), *names]
+    environment = os.environ | {"TMPDIR": str(folder), "PYTHONPATH": paths}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_jobs_of_a_parent_that_is_ended_end_too(tmp_path, number):
-    command = [sys.executable, "-c", textwrap.dedent(PARENT_SCRIPT), str(tmp_path), textwrap.dedent(SLEEP)]
-    parent = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    pid = tmp_path / "pid"
+def test_jobs_of_a_sweep_that_is_ended_end_too(tmp_path, number):
+    job(tmp_path, "sleeps", SLEEP)
+    parent = sweep(tmp_path, "sleeps")
+    pid = tmp_path / "sleeps.json"
     assert wait_for(lambda: pid.exists() and pid.read_text())
     child = int(pid.read_text())
     assert alive(child)
+    assert lease(Gpu("0", "")) is None
     parent.send_signal(number)
-    assert parent.wait(timeout=10) != 0
+    parent.communicate(timeout=10)
+    assert parent.returncode != 0
     assert wait_for(lambda: not alive(child), seconds=5)
+    assert wait_for(lambda: lease(Gpu("0", "")) is not None, seconds=5)
 
 
-def test_job_does_not_hand_its_parent_on_to_what_it_starts(tmp_path):
-    body = f"""
-        import os, pathlib
-        from msaseg.sweep.slots import die_with_parent
-        before = {PARENT!r} in os.environ
-        die_with_parent()
-        pathlib.Path(RESULT).write_text(str([before, {PARENT!r} in os.environ]))
-    """
-    run([job(tmp_path, "child", body)])
-    assert (tmp_path / "child.json").read_text() == "[True, False]"
-    assert PARENT not in os.environ
+def test_two_sweeps_of_the_same_jobs_both_work_make_each_once_and_share_no_device(tmp_path):
+    names = [f"job{number}" for number in range(8)]
+    for name in names:
+        job(tmp_path, name, WORK.replace("0.1", "0.5") + '    print("made")\n')
+    both = [sweep(tmp_path, *names), sweep(tmp_path, *names)]
+    told = [process.communicate(timeout=60)[0].split(maxsplit=1) for process in both]
+    assert [failed.strip() for _, failed in told] == ["[]", "[]"]
+    assert sum(int(made) for made, _ in told) == 8
+    assert all((tmp_path / name / "console.log").read_text().count("made") == 1 for name in names)
+    assert never_together(times(tmp_path, 8))
+
+
+def test_job_that_another_sweep_makes_is_passed_over_until_it_is_free(tmp_path):
+    taken, free = job(tmp_path, "taken", WORK), job(tmp_path, "free", WORK)
+    taken.log.parent.mkdir()
+    claim = Lock.take(taken.log.parent / CLAIM)
+    assert claim is not None
+    ends: list[Outcome] = []
+
+    def ended(outcome: Outcome) -> None:
+        ends.append(outcome)
+        if outcome.job == free:
+            claim.release()
+
+    Slots(Places(TWO[:1]), lambda running: None, ended).run([taken, free])
+    assert [(end.job.name, end.failure) for end in ends] == [("free", None), ("taken", None)]
+
+
+def test_lease_of_a_device_is_one_process_s_unless_all_share_it():
+    gpu = Gpu("0", "")
+    alone = lease(gpu)
+    assert alone is not None
+    assert lease(gpu) is None
+    assert lease(gpu, jobs_per_gpu=2) is None
+    for lock in alone:
+        lock.release()
+    shared = [lease(gpu, jobs_per_gpu=2) for _ in range(3)]
+    assert [locks is None for locks in shared] == [False, False, True]
+    assert lease(gpu) is None
+
+
+def test_device_by_index_and_by_uuid_is_one_device():
+    assert lease(Gpu("0", "L4", "GPU-ab")) is not None
+    assert lease(Gpu("GPU-ab", "L4")) is None
+
+
+def test_jobs_that_may_share_a_device_take_the_emptier_one_first():
+    places = Places(TWO, jobs_per_gpu=2)
+    taken = [places.take() for _ in range(5)]
+    assert [place and place.name for place in taken] == ["GPU 0", "GPU 1", "GPU 0", "GPU 1", None]
+
+
+def test_single_run_takes_a_free_device_keeps_it_and_hands_it_to_its_ranks(monkeypatch):
+    for key in ("CUDA_VISIBLE_DEVICES", LEASED):
+        monkeypatch.setenv(key, "0,1")
+        monkeypatch.delenv(key)
+    taken = lease(TWO[0])
+    assert taken is not None
+    with own_gpus(TWO):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+        assert lease(TWO[1]) is None
+        with own_gpus([Gpu("1", "")]):  # what a rank of this run does
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+    assert lease(TWO[1]) is not None
+
+
+def test_single_run_when_every_device_is_taken_says_so_once_and_waits(monkeypatch, caplog):
+    monkeypatch.delenv(LEASED, raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    taken = lease(TWO[0])
+    assert taken is not None
+    naps = []
+
+    def nap(seconds):
+        naps.append(seconds)
+        if len(naps) == 3:
+            taken[0].release()
+
+    monkeypatch.setattr(places_module.time, "sleep", nap)
+    with caplog.at_level("INFO"), own_gpus(TWO[:1]):
+        assert len(naps) == 3
+    assert [message.partition(":")[0] for message in caplog.messages] == ["waiting for a GPU"]
+
+
+def test_single_run_that_asks_for_more_devices_than_it_sees_is_refused(monkeypatch):
+    monkeypatch.delenv(LEASED, raising=False)
+    with pytest.raises(UserError, match=r"trainer\.devices=3: this process sees 2 GPUs"), own_gpus(TWO, 3):
+        pass
+
+
+def test_cores_are_counted_and_given_back():
+    places = Places([], jobs_on_cpu=2)
+    first, second = places.take(), places.take()
+    assert first is not None
+    assert second is not None
+    assert places.take() is None
+    places.give_back(first)
+    assert places.take(2) is None
+    places.give_back(second)
+    assert places.take(2) is not None

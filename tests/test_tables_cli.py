@@ -1,30 +1,41 @@
 import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 from tables_suite import TABLE
 
 from msaseg.cli.errors import UserError
+from msaseg.config import CONF, ROOT
 from msaseg.sweep.gpus import Gpu
+from msaseg.sweep.places import Places
+from msaseg.sweep.runs import Settings
 from msaseg.tables import reproduce as reproduction
 from msaseg.tables.__main__ import main
-from msaseg.tables.reproduce import Work, announcement, get_data, reproduce, work_left
+from msaseg.tables.record_path import path_of_record
+from msaseg.tables.reproduce import Work, announcement, get_data, job_of, reproduce, work_left
+from msaseg.tables.results import Results
 from msaseg.tables.runs import Run
 
 STAND_IN = """
-import sys
+import os, sys, time
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from tables_suite import TABLE, record_of
 from msaseg.tables.plan import Plan
 plan = Plan(Path({outputs!r}))
-for point in plan.missing(TABLE, "smoke", [0]):
-    if point.row not in {broken!r}:
-        path = point.path(plan.records("smoke"))
-        record_of(point, 40.0).save(path)
-Path({outputs!r}, "command").write_text(" ".join(sys.argv[1:]))
-sys.exit({code})
+[point] = [point for point in plan.points(TABLE, "smoke", [0]) if list(point.overrides) == sys.argv[1:]]
+if point.row in {broken!r}:
+    sys.exit(1)
+if {sleeps!r}:
+    Path({outputs!r}, f"pid-{{point.row}}").write_text(str(os.getpid()))
+    time.sleep(60)
+record_of(point, 40.0).save(point.path(plan.records("smoke")))
 """
 
 
@@ -118,18 +129,28 @@ def test_seeds_that_are_none_are_refused(text, capsys):
     assert "argument --seeds" in capsys.readouterr().err
 
 
-def stand_in(suite, monkeypatch, broken=(), code=0):
-    text = STAND_IN.format(tests=os.path.dirname(__file__), outputs=str(suite.outputs), broken=list(broken), code=code)
+@pytest.fixture
+def without_preload(monkeypatch):
+    settings = replace(Settings.load(), preload=())
+    monkeypatch.setattr(Settings, "load", lambda: settings)
+
+
+def stand_in(suite, monkeypatch, broken=(), sleeps=False):
+    tests, outputs = os.path.dirname(__file__), str(suite.outputs)
+    text = STAND_IN.format(tests=tests, outputs=outputs, broken=list(broken), sleeps=sleeps)
     (suite.folder / "standin.py").write_text(text)
-    monkeypatch.setenv("PYTHONPATH", str(suite.folder))
+    monkeypatch.syspath_prepend(str(suite.folder))
+    monkeypatch.setenv("WANDB_MODE", "offline")
     return "standin"
 
 
+@pytest.mark.usefixtures("without_preload")
 def test_reproduce_makes_what_is_missing_renders_and_sums_up(suite, monkeypatch, capfd):
     train = stand_in(suite, monkeypatch)
     assert reproduce([suite.table], suite.plan, "smoke", [0], train) == 0
     out = capfd.readouterr().out
     assert out.startswith("Protocol smoke: 6 runs are missing. Hardware: ")
+    assert "[6/6] pooling_sweep/pool" in out
     assert TABLE.rows["pool5"].label in out
     lines = out.splitlines()
     assert "…" not in out
@@ -138,22 +159,62 @@ def test_reproduce_makes_what_is_missing_renders_and_sums_up(suite, monkeypatch,
     assert lines[-3] == f"Tables: {suite.outputs / 'tables'}"
     assert lines[-1].endswith(f"msaseg.report --protocol smoke writes {suite.outputs / 'report.html'}")
     assert "40.00" in (suite.outputs / "tables" / "pooling_sweep.md").read_text()
-    command = suite.outputs / "command"
-    assert command.read_text() == "-m +experiment=pooling_sweep protocol=smoke seed=0"
 
-    command.unlink()
-    assert reproduce([suite.table], suite.plan, "smoke", [0], train) == 0
+    assert reproduce([suite.table], suite.plan, "smoke", [0], "no_module") == 0
     assert "no run is missing" in capfd.readouterr().out
-    assert not command.exists()
 
 
+@pytest.mark.usefixtures("without_preload")
 def test_reproduce_with_a_run_that_failed_renders_the_others_and_fails(suite, monkeypatch, capfd):
-    train = stand_in(suite, monkeypatch, broken=["pool3"], code=1)
+    train = stand_in(suite, monkeypatch, broken=["pool3"])
     assert reproduce([suite.table], suite.plan, "smoke", [0], train) == 1
     streams = capfd.readouterr()
-    assert "1 runs are still missing (sweeps that failed: pooling_sweep)" in streams.err
+    assert "1 runs are still missing (pooling_sweep)" in streams.err
+    assert "pooling_sweep/pool3/seed0 FAILED" in streams.out
     assert "missing" in streams.out
     assert "40.00" in (suite.outputs / "tables" / "pooling_sweep.md").read_text()
+
+
+REPRODUCE = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from msaseg.sweep.runs import Settings
+from msaseg.tables.plan import Plan
+from msaseg.tables.reproduce import reproduce
+from msaseg.tables.spec import load_tables
+settings = replace(Settings.load(), preload=())
+Settings.load = lambda: settings
+sys.exit(reproduce([load_tables()["pooling_sweep"]], Plan(Path({outputs!r})), "smoke", [0], "standin"))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_reproduce_ended_alone_leaves_no_run_behind(suite, monkeypatch, number):
+    stand_in(suite, monkeypatch, sleeps=True)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(suite.folder), str(ROOT)])}
+    code = REPRODUCE.format(outputs=str(suite.outputs))
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(files := [file for file in suite.outputs.glob("pid-*") if file.read_text()]) < 2:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(number)
+    assert process.wait(timeout=20) == (143 if number == signal.SIGTERM else -number)
+    while any(Path(f"/proc/{file.read_text()}").exists() for file in files):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert len(list(suite.outputs.glob("pid-*"))) == 2
+
+
+def test_folder_of_a_run_is_where_the_run_itself_writes(suite):
+    point = suite.points("smoke", "pool3")[1]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", list(point.overrides), return_hydra_config=True)
+    job = job_of(point, suite.plan)
+    assert str(job.log.parent) == config.hydra.run.dir
+    assert job.result == path_of_record(config)
 
 
 def run_of(hardware: dict[str, object], seconds: float) -> Run:
@@ -167,8 +228,10 @@ def test_time_left_is_measured_on_like_hardware_or_estimated(suite):
     alone = here | {"threads": cores + 1}
     gpu = {"kind": "cuda", "device": "L4", "cores": 64}
 
+    missing = tuple(suite.points("laptop", "pool0")) * 6
+
     def told(*runs, table=TABLE, gpus=(), also=()):
-        return announcement([Work(table, 18, runs), *also], protocol, gpus)
+        return announcement([Work(table, missing, runs), *also], protocol, Places(gpus))
 
     measured = told(run_of(here, 100), run_of(gpu, 7))
     assert "18 runs are missing" in measured
@@ -176,15 +239,15 @@ def test_time_left_is_measured_on_like_hardware_or_estimated(suite):
     assert "About 45 min (estimated)" in told(run_of(gpu, 7), run_of(alone, 100))
     two = [Gpu("0", "L4"), Gpu("1", "L4")]
     assert "2 x L4. About 63 s (measured here)" in told(run_of(gpu, 7), gpus=two)
-    assert "About 2 min (estimated)" in told(table=replace(TABLE, texts=True))
-    assert "36 runs are missing" in told(also=[Work(TABLE, 18, (run_of(here, 100),))])
-    assert "About 60 min (partly measured)" in told(also=[Work(TABLE, 18, (run_of(here, 100),))])
+    assert "About 9 s (estimated)" in told(table=replace(TABLE, texts=True))
+    assert "36 runs are missing" in told(also=[Work(TABLE, missing, (run_of(here, 100),))])
+    assert "About 60 min (partly measured)" in told(also=[Work(TABLE, missing, (run_of(here, 100),))])
 
 
 def test_run_that_two_tables_need_is_counted_once(suite):
     twin = replace(TABLE, title="Another")
-    [work] = work_left([TABLE, twin], suite.plan, "smoke", [0])
-    assert (work.table, work.missing, work.done) == (TABLE, 6, ())
+    [work] = work_left([TABLE, twin], Results(suite.outputs), "smoke", [0])
+    assert (work.table, len(work.missing), work.done) == (TABLE, 6, ())
 
 
 def test_data_that_cannot_be_fetched_names_the_way_to_a_copy(tmp_path, monkeypatch):

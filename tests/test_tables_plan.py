@@ -1,13 +1,15 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from msaseg.cli.errors import UserError
 from msaseg.config import compose_run, config_hash
+from msaseg.records.run import RunKey
 from msaseg.tables import plan as plans
 from msaseg.tables.composed import ComposedCache
-from msaseg.tables.plan import Plan
+from msaseg.tables.plan import Plan, recorded
 from msaseg.tables.record_path import path_of_record
 from msaseg.tables.spec import load_tables
 
@@ -119,3 +121,13 @@ def test_hash_of_every_point_is_that_of_the_composed_run(table, tmp_path):
     for point in Plan(tmp_path).points(load_tables()[table], "laptop", [1]):
         config = compose_run(list(point.overrides))
         assert (point.row, point.seed, point.config_hash) == (config.row, config.seed, config_hash(config))
+
+
+def test_record_is_found_under_whichever_table_it_was_made_for(tmp_path, record):
+    key = RunKey("other", "paper", "row", 3, "abcd1234")
+    record.save(key.path(tmp_path))
+    found = recorded(tmp_path, "paper")
+    assert found == {replace(key, table="t", row="pool0").file_name: key.path(tmp_path)}
+    for other in ({"seed": 4}, {"config_hash": "ffffffff"}):
+        assert replace(key, **other).file_name not in found
+    assert not recorded(tmp_path, "laptop")

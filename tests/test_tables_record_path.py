@@ -19,7 +19,7 @@ ROW = ("+experiment=pooling_sweep", "protocol=laptop", "model.net.num_poolings=2
 def few_tables(monkeypatch):
     """Composing all of them takes seconds."""
     chosen = {name: table for name, table in load_tables().items() if name in ("pooling_sweep", "branch_fusion_sweep")}
-    monkeypatch.setattr(filing, "load_tables", lambda: chosen)
+    monkeypatch.setattr(filing, "_tables", lambda: chosen)
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,13 @@ def test_record_of_another_recipe_when_made_is_found_again_in_outputs(suite):
 
 def test_run_when_under_a_protocol_of_no_table_is_not_asked_for(suite):
     key = RunKey("pooling_sweep", "mine", "pool2", 0, "abcd1234")
-    assert not is_asked_for(key, suite.plan)
+    assert not is_asked_for(key, suite.outputs)
 
 
 def test_computed_run_when_its_recipe_differs_leaves_the_repository_alone(cli, tmp_path, monkeypatch):
     monkeypatch.setattr(places, "PUBLISHED", tmp_path / "experiments")
     tables = load_tables()
-    monkeypatch.setattr(filing, "load_tables", lambda: {"layerwise": tables["layerwise"]})
+    monkeypatch.setattr(filing, "_tables", lambda: {"layerwise": tables["layerwise"]})
     row = ["+experiment=layerwise", "protocol=smoke", "protocol.name=paper", "protocol.publish=true", "logger=none"]
     assert cli(*row) == 0
     assert not (tmp_path / "experiments").exists()

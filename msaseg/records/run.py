@@ -64,13 +64,6 @@ class RunKey:
         folder = Path(self.file_name).stem
         return min((outputs / "runs").glob(f"*/{self.protocol}/*/{folder}/weights.ckpt"), default=None)
 
-    def find(self, root: Path) -> Path | None:
-        """Return the record of this run, whichever table and row asked for it first, or None if it is not finished.
-
-        Two tables may ask for one run (Table 2's last row is one of Table 3's): it is made and filed once.
-        """
-        return min(root.glob(f"*/{self.protocol}/*/{self.file_name}"), default=None)
-
 
 @dataclass(frozen=True)
 class RunRecord:

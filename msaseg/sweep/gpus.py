@@ -13,10 +13,17 @@ class Gpu:
     Args:
         id: its index or UUID, as CUDA_VISIBLE_DEVICES takes it.
         name: of the product; empty where the driver's tool is not there to ask.
+        whole_id: the UUID, whatever `id` is; "" where it is `id`, or unknown.
     """
 
     id: str
     name: str
+    whole_id: str = ""
+
+    @property
+    def uuid(self) -> str:
+        """What all processes of the machine call it."""
+        return (self.whole_id or self.id).replace("/", "-")
 
 
 def visible_gpus() -> list[Gpu]:
@@ -28,13 +35,15 @@ def visible_gpus() -> list[Gpu]:
     ids = [word.strip() for word in chosen.split(",")]
     ends = [number for number, word in enumerate(ids) if word in ("", "-1", "NoDevFiles")]
     ids = ids[: ends[0]] if ends else ids  # CUDA stops reading at the first word that is no device
-    return [Gpu(id, _name(id, listed)) for id in ids]
+    return [_named(id, listed) for id in ids]
 
 
-def _name(id: str, listed: list[Gpu]) -> str:
-    if id.isdigit() and int(id) < len(listed):
-        return listed[int(id)].name
-    return next((gpu.name for gpu in listed if gpu.id.startswith(id)), "")
+def _named(id: str, listed: list[Gpu]) -> Gpu:
+    if id.isdigit():
+        gpu = listed[int(id)] if int(id) < len(listed) else None
+    else:
+        gpu = next((gpu for gpu in listed if gpu.id.startswith(id)), None)
+    return Gpu(id, gpu.name, gpu.id) if gpu else Gpu(id, "")
 
 
 def _listed() -> list[Gpu]:

@@ -1,26 +1,27 @@
-"""Hydra's launcher `gpus`: the runs of a sweep as processes, each on a free GPU or on a share of the cores."""
+"""Hydra's launcher `gpus`, and the sweeper that goes with it: a sweep as processes on the places of this machine."""
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.plugins.launcher import Launcher
+from hydra.plugins.plugin import Plugin
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from msaseg.cli.errors import UserError
-from msaseg.sweep.gpus import Gpu, visible_gpus
-from msaseg.sweep.progress import SweepProgress
-from msaseg.sweep.slots import Job, Outcome, Slots, die_with_parent
-from msaseg.training.wandb_mode import for_the_jobs
-
-__all__ = ["GpuLauncher", "die_with_parent", "register", "reorder_flags"]
+from msaseg.records.run import RunKey
+from msaseg.sweep.compose import compose_job
+from msaseg.sweep.job import Job
+from msaseg.sweep.runs import Settings, make_runs, summary
 
 OF_THE_SWEEP = ("hydra.mode", "hydra/launcher", "hydra.launcher", "hydra.sweep", "hydra/sweeper")
 """Beginnings of those Hydra overrides that say how to sweep and mean nothing to a single run."""
@@ -29,28 +30,27 @@ OF_THE_SWEEP = ("hydra.mode", "hydra/launcher", "hydra.launcher", "hydra.sweep",
 class GpuLauncher(Launcher):
     """Run each job of a sweep as a process of its own on a free GPU.
 
-    The visible GPUs are those of CUDA_VISIBLE_DEVICES, or all; a job sees one of them. On a machine without
+    The visible GPUs are those of CUDA_VISIBLE_DEVICES, or all; a job sees its own alone. On a machine without
     GPU the jobs share the cores. A run whose record exists starts no process. A run that fails is reported when
     it does, the others go on, and the sweep fails at its end. The output of a run goes to `console.log` in
     its folder.
 
     Args:
-        jobs_per_gpu: how many runs share a GPU (>= 1).
-        jobs_on_cpu: how many runs share a machine without GPU (>= 1); each computes with its part of the cores.
+        jobs_per_gpu: as in `Settings`.
+        jobs_on_cpu: likewise.
+        preload: likewise.
         train_module: the module that makes a run, as in `python -m`.
 
     Raises:
-        UserError: one of these numbers is below 1.
+        UserError: a number is below 1.
     """
 
-    record_of: Callable[[DictConfig], Path]
+    paths: Callable[[DictConfig], Callable[[RunKey], Path]]
 
-    def __init__(self, jobs_per_gpu: int = 1, jobs_on_cpu: int = 2, train_module: str = "msaseg.train") -> None:
-        for key, number in (("jobs_per_gpu", jobs_per_gpu), ("jobs_on_cpu", jobs_on_cpu)):
-            if number < 1:
-                raise UserError(f"hydra.launcher.{key}={number}: must be 1 or more")
-        self.jobs_per_gpu = jobs_per_gpu
-        self.jobs_on_cpu = jobs_on_cpu
+    def __init__(
+        self, jobs_per_gpu: int, jobs_on_cpu: int, preload: Sequence[str], train_module: str = "msaseg.train"
+    ) -> None:
+        self.settings = Settings(jobs_per_gpu, jobs_on_cpu, tuple(preload))
         self.train_module = train_module
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -66,87 +66,90 @@ class GpuLauncher(Launcher):
         """
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        configs = [self._compose(list(words), initial_job_idx + number) for number, words in enumerate(job_overrides)]
-        jobs = self._jobs(configs, job_overrides)
-        waiting = [job for config, job in zip(configs, jobs, strict=True) if config.rerun or not job.result.exists()]
-        outcomes = self._run(waiting, len(jobs))
+        jobs = self._missing(job_overrides)
+        finished = len(job_overrides) - len(jobs)
+        outcomes = make_runs(jobs, self.settings, self.config.get("logger"), finished)
         failed = [outcome for outcome in outcomes if outcome.failure is not None]
         if failed:
-            raise UserError(summary(failed, len(jobs)))
-        return [
-            JobReturn(overrides=list(words), cfg=config, status=JobStatus.COMPLETED)
-            for config, words in zip(configs, job_overrides, strict=True)
-        ]
+            raise UserError(summary(failed, len(job_overrides)))
+        return [JobReturn(overrides=list(words), status=JobStatus.COMPLETED) for words in job_overrides]
 
-    def _compose(self, overrides: list[str], number: int) -> DictConfig:
-        """Return a job's configuration, as the job itself will compose it."""
-        config = self.context.config_loader.load_sweep_config(self.config, overrides)
-        with open_dict(config):
-            config.hydra.job.id = str(number)
-            config.hydra.job.num = number
-        return config
+    def _missing(self, job_overrides: Sequence[Sequence[str]]) -> list[Job]:
+        """Return the runs that have no record, in order. Runs that differ in their seeds alone are composed once."""
+        base = self.config.copy()
+        shared, folder = set(self.config.hydra.overrides.task), str(base.hydra.run._get_node("dir")._value())
+        kinds: dict[tuple[str, ...], list[int]] = {}
+        for number, words in enumerate(job_overrides):
+            kinds.setdefault(tuple(word for word in words if not word.startswith("seed=")), []).append(number)
+        jobs: dict[int, Job] = {}
+        paths: dict[str, Callable[[RunKey], Path]] = {}
+        for numbers in kinds.values():
+            config = compose_job(base, job_overrides[numbers[0]], shared, self._parse, self._whole)
+            first = RunKey.of(config)
+            if first.protocol not in paths:
+                paths[first.protocol] = self.paths(config)
+            for number in numbers:
+                words = job_overrides[number]
+                for seed in self._parse([word for word in words if word.startswith("seed=")]):
+                    config.seed = seed.value()
+                key = replace(first, row=str(config.row), seed=config.seed)
+                record = paths[first.protocol](key)
+                if config.rerun or not record.exists():
+                    OmegaConf.set_readonly(config.hydra, False)
+                    config.hydra.run.dir = folder.replace("${config_hash:}", key.config_hash)
+                    jobs[number] = self._job(config, key, words, record)
+        return _told_apart([jobs[number] for number in sorted(jobs)])
 
-    def _jobs(self, configs: Sequence[DictConfig], job_overrides: Sequence[Sequence[str]]) -> list[Job]:
+    def _parse(self, words: list[str]) -> list[Override]:
+        return OverridesParser.create(self.context.config_loader).parse_overrides(words)
+
+    def _whole(self, words: list[str]) -> DictConfig:
+        return self.context.config_loader.load_sweep_config(self.config, words)
+
+    def _job(self, config: DictConfig, key: RunKey, words: Sequence[str], record: Path) -> Job:
         shared = [word for word in self.config.hydra.overrides.hydra if not word.lstrip("+~").startswith(OF_THE_SWEEP)]
-        jobs = []
-        for config, words in zip(configs, job_overrides, strict=True):
-            HydraConfig.instance().set_config(config)  # for `${hydra:...}` in the folder's name
-            command = (sys.executable, "-m", self.train_module, *words, *shared)
-            log = Path(config.hydra.run.dir) / "console.log"
-            jobs.append(Job(f"{config.row}/seed{config.seed}", command, log, self.record_of(config)))
-        HydraConfig.instance().set_config(self.config)
-        return _told_apart(jobs)
-
-    def _run(self, waiting: Sequence[Job], total: int) -> list[Outcome]:
-        finished = total - len(waiting)
-        if finished:
-            print(f"{finished} of {total} runs are finished already (rerun=true makes them again)", flush=True)
-        if not waiting:
-            return []
-        told = for_the_jobs(str((self.config.get("logger") or {}).get("_target_")))
-        free = slots(visible_gpus(), self.jobs_per_gpu, self.jobs_on_cpu)[: len(waiting)]
-        environments = [{**environment, **told} for environment in free]
-        with SweepProgress(total, finished) as progress:
-            return Slots(environments, progress.started, progress.ended).run(waiting)
+        HydraConfig.instance().set_config(config)  # for `${hydra:...}` in the folder's name
+        log = Path(config.hydra.run.dir) / "console.log"
+        devices = config.trainer.devices
+        return Job(
+            f"{key.row}/seed{key.seed}",
+            (self.train_module, *words, *shared),
+            log,
+            record,
+            places=devices if isinstance(devices, int) and devices > 0 else 1,
+        )
 
 
-def slots(gpus: Sequence[Gpu], jobs_per_gpu: int, jobs_on_cpu: int) -> list[dict[str, str]]:
-    """Return the environment of each slot: its GPU, and its share of the cores if there are several slots.
+def register(paths: Callable[[DictConfig], Callable[[RunKey], Path]]) -> None:
+    """Make launcher and sweeper known to Hydra, which takes plugins of the package `hydra_plugins` alone.
 
-    Two runs on a thread each get more done on two cores than one run on two threads: start, data and small
-    convolutions do not divide.
-    """
-    count = len(gpus) * jobs_per_gpu if gpus else jobs_on_cpu
-    shared = {}
-    if count > 1 and "OMP_NUM_THREADS" not in os.environ:
-        shared = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count))}
-    if not gpus:
-        return [dict(shared) for _ in range(jobs_on_cpu)]
-    return [{"CUDA_VISIBLE_DEVICES": gpu.id, **shared} for _ in range(jobs_per_gpu) for gpu in gpus]
-
-
-def summary(failed: Sequence[Outcome], total: int) -> str:
-    """Return one line that names each failed run and how it ended; why was said when it did."""
-    runs = ", ".join(f"{end.job.name} ({str(end.failure).partition(':')[0]})" for end in failed)
-    return f"{len(failed)} of {total} runs failed: {runs}; the lines above name the cause and the log of each"
-
-
-def register(record_of: Callable[[DictConfig], Path]) -> None:
-    """Make `hydra/launcher=gpus` known to Hydra, which takes plugins of the package `hydra_plugins` alone.
-
-    The launcher is put there by name, so that the package need not be installed beside this one.
+    They are put there by name, so that the package need not be installed beside this one.
 
     Args:
-        record_of: where the record of a composed run is, or will be.
+        paths: called with the configuration of any run of a sweep, returns what tells where the record of each is,
+            or will be.
     """
-    GpuLauncher.record_of = staticmethod(record_of)
+    GpuLauncher.paths = staticmethod(paths)
     plugins = Plugins.instance()  # scans what is installed: before the name below can be in its way
     package = sys.modules.setdefault("hydra_plugins", ModuleType("hydra_plugins"))
     module = sys.modules.setdefault("hydra_plugins.msaseg", ModuleType("hydra_plugins.msaseg"))
     setattr(package, "msaseg", module)  # noqa: B010 - no module has a declared attribute of this name
-    setattr(module, "GpuLauncher", GpuLauncher)  # noqa: B010
-    GpuLauncher.__module__ = "hydra_plugins.msaseg"
-    plugins.register(GpuLauncher)
+    for plugin in (GpuLauncher, _sweeper()):
+        setattr(module, plugin.__name__, plugin)
+        plugin.__module__, plugin.__qualname__ = "hydra_plugins.msaseg", plugin.__name__
+        plugins.register(plugin)
+
+
+def _sweeper() -> type[Plugin]:
+    """Return Hydra's basic sweeper, which checks every job for launchers alone that leave jobs to other machines."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # the scan for plugins has loaded it anew
+
+    class Sweeper(BasicSweeper):
+        def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
+            if not isinstance(self.launcher, GpuLauncher):
+                super().validate_batch_is_legal(batch)
+
+    return Sweeper
 
 
 def reorder_flags(arguments: Sequence[str]) -> list[str]:
@@ -164,7 +167,4 @@ def _told_apart(jobs: list[Job]) -> list[Job]:
     """Return the jobs with the names of the protocol and the configuration added where names repeat."""
     count = Counter(job.name for job in jobs)
     long = [f"{job.result.parent.parent.name}/{job.result.parent.name}/{job.result.stem}" for job in jobs]
-    return [
-        job if count[job.name] == 1 else Job(name, job.command, job.log, job.result)
-        for job, name in zip(jobs, long, strict=True)
-    ]
+    return [job if count[job.name] == 1 else replace(job, name=name) for job, name in zip(jobs, long, strict=True)]

@@ -1,6 +1,8 @@
-"""What a sweep shows while it runs: bars in a terminal, one line a finished run elsewhere."""
+"""What a sweep shows while it runs: bars in a terminal, a line a change elsewhere."""
 
-import threading
+import re
+import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -15,11 +17,17 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from msaseg.sweep.slots import Job, Outcome
+from msaseg.sweep.slots import Outcome, Running, tail
+
+EPOCH = re.compile(r"\bepoch (\d+)/(\d+)")
+"""How a run's output tells the epochs that are done."""
+
+QUIET = 600.0
+"""Seconds after which a sweep that is not at a terminal says again what runs."""
 
 
 class SweepProgress:
-    """Count the runs of a sweep; use as a context. Its methods may be called from several threads.
+    """Count the runs of a sweep and tell where each is; use as a context.
 
     Args:
         total: number of runs of the sweep.
@@ -31,8 +39,8 @@ class SweepProgress:
         self.total = total
         self.ends = finished
         self.console = console or Console(soft_wrap=True, highlight=False)
-        self.running: list[str] = []
-        self._lock = threading.Lock()
+        self.running: list[Running] = []
+        self._looked = self._said = time.monotonic()
         columns = (SpinnerColumn(), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn())
         running = TextColumn("{task.fields[running]}", markup=False)
         self._bar = Progress(*columns, running, console=self.console, disable=not self.console.is_terminal)
@@ -47,28 +55,57 @@ class SweepProgress:
     ) -> None:
         self._bar.stop()
 
-    def started(self, job: Job) -> None:
+    def started(self, running: Running) -> None:
         """Show a run as running."""
-        with self._lock:
-            self.running.append(job.name)
-            self._update()
+        self.running.append(running)
+        self._say(f"{running.job.name} starts on {running.place.name}")
 
     def ended(self, outcome: Outcome) -> None:
-        """Print how a run ended and count it."""
-        with self._lock:
-            self.running.remove(outcome.job.name)
-            self.ends += 1
-            self._update()
-            count, name = f"[{self.ends}/{self.total}]", outcome.job.name
-            if outcome.failure is None:
-                line, style = f"{count} {name} done in {outcome.seconds:.0f} s", ""
-            else:
-                line = f"{count} {name} FAILED after {outcome.seconds:.0f} s: {failure(outcome)}"
-                style = "bold red"
-            self.console.print(escape(line), style=style, soft_wrap=True, highlight=False)
+        """Print how a run ended, count it, and tell what still runs."""
+        self.running = [running for running in self.running if running.job != outcome.job]
+        self.ends += 1
+        count, name = f"[{self.ends}/{self.total}]", outcome.job.name
+        if outcome.failure is None:
+            how = f"done in {outcome.seconds:.0f} s" if outcome.seconds else "made by another sweep"
+            self._say(f"{count} {name} {how}{self._rest()}")
+        else:
+            self._say(f"{count} {name} FAILED after {outcome.seconds:.0f} s: {failure(outcome)}", "bold red")
 
-    def _update(self) -> None:
-        self._bar.update(self._task, completed=self.ends, running=", ".join(self.running))
+    def look(self, running: Sequence[Running]) -> None:
+        """Bring the terminal's line up to date; elsewhere say what runs if nothing was said for long."""
+        now = time.monotonic()
+        if self.console.is_terminal and now - self._looked > 2:
+            self._looked = now
+            self._bar.update(self._task, completed=self.ends, running=", ".join(map(where, running)))
+        elif not self.console.is_terminal and running and now - self._said > QUIET:
+            self._say(f"[{self.ends}/{self.total}]{self._rest()}")
+
+    def _rest(self) -> str:
+        return f"; running: {', '.join(map(where, self.running))}" if self.running else ""
+
+    def _say(self, line: str, style: str = "") -> None:
+        self._said = time.monotonic()
+        self._bar.update(self._task, completed=self.ends)
+        self.console.print(escape(line), style=style, soft_wrap=True, highlight=False)
+
+
+def where(running: Running) -> str:
+    """Return which run is where, in which epoch, for how long: "pool3/seed0 (GPU 1, epoch 4/6, 12 s left)"."""
+    told = [(int(done), int(of)) for done, of in EPOCH.findall(tail(running.job.log, running.head))]
+    words = [running.place.name]
+    if told:
+        done, of = told[-1]
+        here = done - told[0][0] + 1  # fewer than `done` after a resume
+        seconds = (time.monotonic() - running.since) / here * (of - done)
+        words += [f"epoch {done}/{of}", f"{duration(seconds)} left"]
+    return f"{running.job.name} ({', '.join(words)})"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def failure(outcome: Outcome) -> str:

@@ -1,39 +1,28 @@
-"""A queue of processes on a few slots: each slot runs one at a time, with its own environment."""
+"""A queue of jobs on the places of a machine: as many at a time as there are places."""
 
 import os
-import queue
 import re
 import signal
-import subprocess
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
-PARENT = "MSASEG_PARENT"
-"""Environment variable by which a job knows the process that it must not outlive."""
+from msaseg.sweep.job import Job, send, server, start
+from msaseg.sweep.locks import Lock
+from msaseg.sweep.places import Place, Places
 
 GRACE = 20.0
 """Seconds between asking a job to stop and killing it."""
 
+LOOK = 1.0
+"""Seconds between two looks at what other processes hold."""
 
-@dataclass(frozen=True)
-class Job:
-    """One process to run.
-
-    Args:
-        name: what progress and failures call it.
-        command: program and arguments.
-        log: file that takes its output, after what earlier attempts left there.
-        result: file whose appearance, or replacement, says that the job did its work.
-    """
-
-    name: str
-    command: tuple[str, ...]
-    log: Path
-    result: Path
+CLAIM = "sweep.lock"
+"""File in a run's folder that the sweep's job which makes the run holds."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +31,7 @@ class Outcome:
 
     Args:
         job: that ended.
-        seconds: that it took.
+        seconds: that it took; 0 if it was not run here.
         failure: None if its result is there, else what went wrong, in a few words.
     """
 
@@ -51,142 +40,151 @@ class Outcome:
     failure: str | None
 
 
-@dataclass
-class Slots:
-    """Run jobs, as many at a time as there are slots.
-
-    A job that fails does not stop the others. Every job runs in a session of its own, so that it can be
-    stopped with all that it started.
+@dataclass(frozen=True)
+class Running:
+    """A job that has started.
 
     Args:
-        environments: one a slot: variables that its jobs get on top of this process's.
-        started: called with a job when it starts, from the slot's thread.
-        ended: called with its outcome when it ends, from the slot's thread.
+        job: that runs.
+        place: where.
+        process: that does.
+        since: `time.monotonic()` of its start.
+        head: bytes of its log that earlier attempts left.
     """
 
-    environments: Sequence[Mapping[str, str]]
-    started: Callable[[Job], None]
+    job: Job
+    place: Place
+    process: ForkServerProcess
+    since: float
+    head: int
+
+
+@dataclass
+class Slots:
+    """Run jobs, each on a place of its own, and tell how each ended.
+
+    A job that fails does not stop the others. One that another sweep is making is left for later, and not made at all
+    once its result is there. Every job runs in a session of its own, so that it can be stopped with all that it
+    started.
+
+    Args:
+        places: of this machine.
+        started: called when a job starts.
+        ended: called with its outcome when a job ends.
+        look: called about once a second with what is running.
+        preload: modules that jobs find loaded.
+        environment: variables that every job gets on top of this process's.
+    """
+
+    places: Places
+    started: Callable[[Running], None]
     ended: Callable[[Outcome], None]
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _running: set["subprocess.Popen[bytes]"] = field(default_factory=set)
-    _stopped: bool = False
+    look: Callable[[Sequence[Running]], None] = lambda running: None
+    preload: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    _running: list[Running] = field(default_factory=list)
+    _waiting: list[Job] = field(default_factory=list)
+    _before: dict[Job, tuple[int, int] | None] = field(default_factory=dict)
+    _outcomes: list[Outcome] = field(default_factory=list)
 
     def run(self, jobs: Sequence[Job]) -> list[Outcome]:
-        """Run the jobs and return how each ended, in the order of their ends.
+        """Run the jobs, in their order as far as other sweeps allow, and return how each ended, as they end.
 
         Raises:
             BaseException: what a signal raised here, after every running job was stopped.
         """
-        waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        outcomes: list[Outcome] = []
-        for job in jobs:
-            waiting.put(job)
-        threads = [
-            threading.Thread(target=self._work, args=(waiting, environment, outcomes), daemon=True)
-            for environment in self.environments
-        ]
-        for thread in threads:
-            thread.start()
+        self._waiting = list(jobs)
+        self._before = {job: _stamp(job.result) for job in jobs}
+        context = server(self.preload)
         try:
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(timeout=0.2)  # short, so that Ctrl-C is heard
+            while self._waiting or self._running:
+                self._fill(context)
+                busy = self._waiting or self._running
+                ready = wait([running.process.sentinel for running in self._running], LOOK if busy else 0)
+                for running in [running for running in self._running if running.process.sentinel in ready]:
+                    self._reap(running)
+                self.look(self._running)
         except BaseException:
             self._stop()
             raise
-        ran = {outcome.job for outcome in outcomes}
-        return outcomes + [Outcome(job, 0.0, "not run") for job in jobs if job not in ran]
+        return self._outcomes
 
-    def _work(self, waiting: "queue.SimpleQueue[Job]", environment: Mapping[str, str], outcomes: list[Outcome]) -> None:
-        while not self._stopped:
-            try:
-                job = waiting.get_nowait()
-            except queue.Empty:
+    def _fill(self, context: ForkServerContext) -> None:
+        """Start what finds a place and is made by no other sweep."""
+        for job in list(self._waiting):
+            if len(self._running) >= self.places.count:
                 return
-            self.started(job)
-            start = time.monotonic()
             try:
-                failure = self._failure(job, environment)
+                if not self._begin(context, job):
+                    return
             except OSError as error:
-                failure = str(error)
-            outcome = Outcome(job, time.monotonic() - start, failure)
-            outcomes.append(outcome)
-            self.ended(outcome)
+                self._end(job, 0.0, str(error))
 
-    def _failure(self, job: Job, environment: Mapping[str, str]) -> str | None:
-        """Run one job to its end; return what went wrong."""
-        before = _stamp(job.result)
+    def _begin(self, context: ForkServerContext, job: Job) -> bool:
+        """Start a job, unless another sweep makes it or has made it; return False if there is no place for it."""
+        if job.places > self.places.most:
+            self._end(job, 0.0, f"it needs {job.places} GPUs or parts of the cores, of {self.places.most}")
+            return True
         job.log.parent.mkdir(parents=True, exist_ok=True)
+        claim = Lock.take(job.log.parent / CLAIM)
+        if claim is None:
+            return True
+        try:
+            if _stamp(job.result) != self._before[job]:
+                self._end(job, 0.0, None)
+                return True
+            place = self.places.take(job.places)
+            if place is None:
+                return False
+            self._start(context, job, place, claim)
+            return True
+        finally:
+            claim.release()
+
+    def _start(self, context: ForkServerContext, job: Job, place: Place, claim: Lock) -> None:
         with job.log.open("ab") as log:
-            log.write(_header(job, environment).encode())
-            log.flush()
+            log.write(_header(job, place).encode())
             head = log.tell()
-            process = self._start(job, environment, log.fileno())
-            if process is None:
-                return "not started"
-            code = process.wait()
-            with self._lock:
-                self._running.discard(process)
+        variables = {**os.environ, **self.environment, **place.environment, "PYTHONUNBUFFERED": "1"}
+        process = start(context, job, variables, (claim, *place.locks))
+        for lock in place.locks:
+            lock.release()
+        running = Running(job, place, process, time.monotonic(), head)
+        self._running.append(running)
+        self._waiting.remove(job)
+        self.started(running)
+
+    def _reap(self, running: Running) -> None:
+        running.process.join()
+        self._running.remove(running)
+        self.places.give_back(running.place)
+        self._end(running.job, time.monotonic() - running.since, self._failure(running))
+        running.process.close()
+
+    def _end(self, job: Job, seconds: float, failure: str | None) -> None:
+        if job in self._waiting:
+            self._waiting.remove(job)
+        self._outcomes.append(Outcome(job, seconds, failure))
+        self.ended(self._outcomes[-1])
+
+    def _failure(self, running: Running) -> str | None:
+        """Return what went wrong with a job that has ended."""
+        code, job = running.process.exitcode or 0, running.job
         if code < 0:
             return f"signal {-code}"
         if code > 0:
-            return f"exit code {code}{_last_line(job.log, head)}"
-        return (
-            None
-            if _stamp(job.result) not in (None, before)
-            else f"exit code 0, but no record{_last_line(job.log, head)}"
-        )
-
-    def _start(self, job: Job, environment: Mapping[str, str], log: int) -> "subprocess.Popen[bytes] | None":
-        variables = {**os.environ, **environment, PARENT: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
-        with self._lock:  # so that no job starts after `_stop` has looked
-            if self._stopped:
-                return None
-            process = subprocess.Popen(
-                job.command,
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            self._running.add(process)
-            return process
+            return f"exit code {code}{_last_line(job.log, running.head)}"
+        if _stamp(job.result) in (None, self._before[job]):
+            return f"exit code 0, but no record{_last_line(job.log, running.head)}"
+        return None
 
     def _stop(self) -> None:
-        with self._lock:
-            self._stopped = True
-            running = list(self._running)
-        for process in running:
-            _signal(process, signal.SIGTERM)
+        for running in self._running:
+            send(running.process, signal.SIGTERM)
         deadline = time.monotonic() + GRACE
-        for process in running:
-            try:
-                process.wait(timeout=max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                _signal(process, signal.SIGKILL)
-
-
-def die_with_parent() -> None:
-    """End this process soon after the one that started it as a job is gone, killed ones included.
-
-    Does nothing in a process that is no job. What a job starts is no job of the same parent.
-    """
-    parent = os.environ.pop(PARENT, "")
-    if not parent.isdigit():
-        return
-
-    def watch() -> None:
-        while os.getppid() == int(parent):
-            time.sleep(0.5)
-        os._exit(128 + signal.SIGTERM)
-
-    threading.Thread(target=watch, name="die-with-parent", daemon=True).start()
-
-
-def _signal(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, number)
+        for running in self._running:
+            running.process.join(max(0.0, deadline - time.monotonic()))
+            send(running.process, signal.SIGKILL)
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -197,17 +195,22 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_ino
 
 
-def _header(job: Job, environment: Mapping[str, str]) -> str:
+def _header(job: Job, place: Place) -> str:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    words = [*(f"{key}={value}" for key, value in environment.items()), *job.command]
+    words = [*(f"{key}={value}" for key, value in place.environment.items()), "python -m", *job.command]
     return f"==== {now} {' '.join(words)}\n"
 
 
 def _last_line(log: Path, head: int) -> str:
     """Return the last line that a job wrote after the log's first `head` bytes, with a colon before it."""
+    lines = [line.strip() for line in re.split(r"[\r\n]+", tail(log, head))]
+    last = next((line for line in reversed(lines) if line), "")
+    return f": {last[:300]}" if last else ""
+
+
+def tail(log: Path, head: int) -> str:
+    """Return the last 8 KiB that a job wrote after the log's first `head` bytes, without colours."""
     with log.open("rb") as content:
         content.seek(max(head, content.seek(0, os.SEEK_END) - 8192))
         text = content.read().decode(errors="replace")
-    lines = [line.strip() for line in re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text))]
-    last = next((line for line in reversed(lines) if line), "")
-    return f": {last[:300]}" if last else ""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)

@@ -1,7 +1,8 @@
 """Which runs fill a table, and which of them have no record yet."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -19,6 +20,7 @@ from msaseg.config import CONF, config_hash, net_hash, plain, without
 from msaseg.records.places import records_root
 from msaseg.records.run import RunKey
 from msaseg.records.speed import speeds_root
+from msaseg.sweep.compose import compose_job
 from msaseg.tables.composed import ComposedCache
 from msaseg.tables.protocols import Protocol, about, compose_protocol
 from msaseg.tables.spec import Table
@@ -103,9 +105,8 @@ class Plan:
 
     def missing(self, table: Table, protocol: str, seeds: Sequence[int] | None = None) -> list[Point]:
         """Return the runs of a table that have no record, under whichever table it may be filed."""
-        root = self.records(protocol)
-        points = self.points(table, protocol, seeds)
-        return [point for point in points if point.find(root) is None]
+        found = recorded(self.records(protocol), protocol)
+        return [point for point in self.points(table, protocol, seeds) if point.file_name not in found]
 
     def speeds(self, protocol: str) -> Path:
         """Return the folder that holds the measured speeds shown under a protocol."""
@@ -114,6 +115,15 @@ class Plan:
     def records(self, protocol: str) -> Path:
         """Return the folder that holds the records of a protocol."""
         return records_root(self.protocol(protocol).publish, self.outputs)
+
+
+def recorded(root: Path, protocol: str) -> dict[str, Path]:
+    """Return file name to path of every record of a protocol below a folder, whichever table and row it is filed under.
+
+    Two tables may ask for one run (Table 2's last row is one of Table 3's): it is made and filed once.
+    """
+    files = sorted(root.glob(f"*/{protocol}/*/*.json"), reverse=True)
+    return {file.name: file for file in files}
 
 
 def _composed(where: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -162,18 +172,8 @@ def _runs(table: str, chosen: Sequence[str]) -> tuple[list[list[str]], list[int]
     shared = {
         f"{word.get_key_element()}={word.get_value_element_as_str()}" for word in _parse(_arguments(table, chosen))
     }
-    return jobs, seeds, [_compose_job(base, job, shared) for job in jobs]
-
-
-def _compose_job(base: DictConfig, job: Sequence[str], shared: Collection[str]) -> DictConfig:
-    """Compose one job; where it differs from the base in values alone, set these: a tenth of the time."""
-    own = _parse([word for word in job if word not in shared])
-    if any(word.type is not OverrideType.CHANGE or (CONF / word.key_or_group).is_dir() for word in own):
-        return compose("train", list(job))
-    run = base.copy()
-    for word in own:
-        OmegaConf.update(run, word.key_or_group, word.value(), merge=True)
-    return run
+    whole = partial(compose, "train")
+    return jobs, seeds, [compose_job(base, job, shared, _parse, whole) for job in jobs]
 
 
 def _parse(words: list[str]) -> list[Override]:

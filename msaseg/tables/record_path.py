@@ -11,31 +11,55 @@ from omegaconf import DictConfig
 from msaseg.cli.errors import UserError
 from msaseg.records.places import records_root
 from msaseg.records.run import RunKey
-from msaseg.tables.plan import Plan
-from msaseg.tables.spec import load_tables
+from msaseg.tables.plan import Plan, recorded
+from msaseg.tables.spec import Table, load_tables
 
 
 def path_of_record(config: DictConfig) -> Path:
-    """Return where the record of a composed run is, or will be.
+    """Return where the record of a composed run is, or will be."""
+    return RecordPaths(config)(RunKey.of(config))
+
+
+class RecordPaths:
+    """Where the records of runs are, or will be: the folders are read once for all runs of a sweep.
 
     Under a protocol that publishes, a run whose recipe no row of any table has (`protocol.epochs=3`, say) is filed in
     `outputs`. A record that lies in the repository already stays there.
+
+    Args:
+        config: of any of the runs; they share protocol and folders.
     """
-    outputs, key = Path(config.paths.outputs), RunKey.of(config)
-    root, own = records_root(config.protocol.publish, outputs), records_root(False, outputs)
-    found = key.find(root)
-    if found or root == own or is_asked_for(key, _plan(outputs)):
-        return found or key.path(root)
-    return key.find(own) or key.path(own)
+
+    def __init__(self, config: DictConfig) -> None:
+        self.outputs, self.protocol = Path(config.paths.outputs), config.protocol.name
+        self.root, self.own = records_root(config.protocol.publish, self.outputs), records_root(False, self.outputs)
+        self.found = recorded(self.root, self.protocol)
+        self.found_own = self.found if self.own == self.root else recorded(self.own, self.protocol)
+
+    def __call__(self, key: RunKey) -> Path:
+        """Return the path of one run's record."""
+        found = self.found.get(key.file_name)
+        if found or self.root == self.own or is_asked_for(key, self.outputs):
+            return found or key.path(self.root)
+        return self.found_own.get(key.file_name) or key.path(self.own)
 
 
-def is_asked_for(key: RunKey, plan: Plan) -> bool:
+def is_asked_for(key: RunKey, outputs: Path) -> bool:
     """Return whether a row of a table, its own first, asks for what a run computes, under whatever seed."""
-    for table in sorted(load_tables().values(), key=lambda table: table.id != key.table):
-        with suppress(UserError), _another_hydra():  # what is wrong with a table is told where tables are made
-            if any(point.config_hash == key.config_hash for point in plan.points(table, key.protocol, [key.seed])):
-                return True
-    return False
+    tables = sorted(_tables().values(), key=lambda table: table.id != key.table)
+    return any(key.config_hash in _hashes(table.id, key.protocol, outputs) for table in tables)
+
+
+@cache
+def _tables() -> dict[str, Table]:
+    return load_tables()
+
+
+@cache
+def _hashes(table: str, protocol: str, outputs: Path) -> frozenset[str]:
+    with suppress(UserError), _another_hydra():  # what is wrong with a table is told where tables are made
+        return frozenset(point.config_hash for point in _plan(outputs).points(_tables()[table], protocol, [0]))
+    return frozenset()
 
 
 @contextmanager
@@ -51,5 +75,4 @@ def _another_hydra() -> Iterator[None]:
 
 @cache
 def _plan(outputs: Path) -> Plan:
-    """One a process: a sweep asks for each of its runs."""
     return Plan(outputs)

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from omegaconf import OmegaConf
-
 from msaseg.cli.errors import UserError
-from msaseg.config import CONF
+from msaseg.cli.stopping import stops_in_one_line
+from msaseg.config import compose_run
 from msaseg.records.files import write_whole
 from msaseg.records.places import results_root
-from msaseg.sweep.gpus import Gpu, visible_gpus
-from msaseg.tables.plan import Plan
+from msaseg.sweep.gpus import visible_gpus
+from msaseg.sweep.job import Job
+from msaseg.sweep.places import Places
+from msaseg.sweep.progress import duration
+from msaseg.sweep.runs import Settings, make_runs
+from msaseg.tables.plan import Plan, Point
 from msaseg.tables.protocols import Protocol, machine_paths
 from msaseg.tables.readme import update_readme
 from msaseg.tables.render import render_all, write
@@ -28,14 +31,14 @@ from msaseg.tables.verdicts import page as verdicts_page
 from msaseg.tables.verdicts import verdicts
 
 TRAIN = "msaseg.train"
-COMPUTED = 10.0
+COMPUTED = 1.0
 """Seconds of a run that trains nothing: mostly its start."""
 
 
 def reproduce(
     tables: Sequence[Table], plan: Plan, protocol: str, seeds: Sequence[int] | None, train: str = TRAIN
 ) -> int:
-    """Make the missing runs of every table under one protocol, then render.
+    """Make the missing runs of every table under one protocol, all in one sweep, then render.
 
     Args:
         tables: to fill.
@@ -49,17 +52,18 @@ def reproduce(
 
     Raises:
         UserError: CamVid is absent and could not be fetched.
+        SystemExit: with status 143 or 130 after SIGTERM or Ctrl-C while runs are made.
     """
     about = plan.protocol(protocol)
-    work = work_left(tables, plan, protocol, seeds)
-    print(announcement(work, about, visible_gpus()), flush=True)
+    work, settings = work_left(tables, Results(plan.outputs), protocol, seeds), Settings.load()
+    places = settings.places(visible_gpus())
+    print(announcement(work, about, places), flush=True)
     if work and about.needs_data:
         get_data(machine_paths().data)
-    failed = [
-        table.id
-        for table in tables
-        if plan.missing(table, protocol, seeds) and not _sweep(table.id, protocol, seeds, train)
-    ]
+    if work:
+        jobs = [job_of(point, plan, train) for left in work for point in left.missing]
+        with stops_in_one_line():
+            make_runs(jobs, settings, compose_run([f"protocol={protocol}"]).get("logger"))
     results = Results(plan.outputs)
     names = results.published if about.publish else [protocol]
     folder = results_root(about.publish, plan.outputs) / "tables"
@@ -69,24 +73,30 @@ def reproduce(
         update_readme(results)
     for table in tables:
         print_summary(results.filled(table, protocol))
-    left = sum(len(plan.missing(table, protocol, seeds)) for table in tables)
-    return _end(protocol, left, failed, list(results.unreadable.values()), folder)
+    left = work_left(tables, results, protocol, seeds)
+    return _end(protocol, left, list(results.unreadable.values()), folder)
 
 
-def _end(protocol: str, left: int, failed: list[str], unreadable: list[str], folder: Path) -> int:
+def _end(protocol: str, left: Sequence["Work"], unreadable: list[str], folder: Path) -> int:
     for line in unreadable:
         print(f"error: {line}", file=sys.stderr)
     print(f"Tables: {folder}")
-    if left or failed:
-        broken = f" (sweeps that failed: {', '.join(failed)})" if failed else ""
-        print(
-            f"error: {left} runs are still missing{broken}; the same command goes on from here",
-            file=sys.stderr,
-        )
+    if left:
+        runs = sum(len(work.missing) for work in left)
+        which = ", ".join(work.table.id for work in left)
+        print(f"error: {runs} runs are still missing ({which}); the same command goes on from here", file=sys.stderr)
     else:
         print(f"Next: python -m msaseg.figures --protocol {protocol} draws them;")
         print(f"then python -m msaseg.report --protocol {protocol} writes {folder.with_name('report.html')}")
-    return 1 if left or failed or unreadable else 0
+    return 1 if left or unreadable else 0
+
+
+def job_of(point: Point, plan: Plan, train: str = TRAIN) -> Job:
+    """Return a run of a table as a job of a sweep. Its folder is named as its record is (`conf/train.yaml`)."""
+    folder = point.path(plan.outputs / "runs").with_suffix("")
+    record = point.path(plan.records(point.protocol))
+    name = f"{point.table}/{point.row}/seed{point.seed}"
+    return Job(name, (train, *point.overrides), folder / "console.log", record)
 
 
 @dataclass(frozen=True)
@@ -95,28 +105,28 @@ class Work:
 
     Args:
         table: to fill.
-        missing: number of its runs that have no record, those that a table before it makes left out.
+        missing: its runs that have no record, those that a table before it makes left out.
         done: its runs that have one.
     """
 
     table: Table
-    missing: int
+    missing: tuple[Point, ...]
     done: tuple[Run, ...]
 
 
-def work_left(tables: Sequence[Table], plan: Plan, protocol: str, seeds: Sequence[int] | None) -> list[Work]:
-    """Return the tables that have missing runs, each run counted with the first table that needs it."""
-    counted: set[tuple[str, int]] = set()
-    left, results = [], Results(plan.outputs)
+def work_left(tables: Sequence[Table], results: Results, protocol: str, seeds: Sequence[int] | None) -> list[Work]:
+    """Return the tables that have missing runs, each run with the first table that needs it."""
+    taken: set[str] = set()
+    left = []
     for table in tables:
-        runs = {(point.config_hash, point.seed) for point in plan.missing(table, protocol, seeds)} - counted
-        counted |= runs
-        if runs:
-            left.append(Work(table, len(runs), results.filled(table, protocol).runs))
+        missing = [point for point in results.plan.missing(table, protocol, seeds) if point.file_name not in taken]
+        taken |= {point.file_name for point in missing}
+        if missing:
+            left.append(Work(table, tuple(missing), results.filled(table, protocol).runs))
     return left
 
 
-def announcement(left: Sequence[Work], protocol: Protocol, gpus: Sequence[Gpu]) -> str:
+def announcement(left: Sequence[Work], protocol: Protocol, places: Places) -> str:
     """Return how many runs are to be made, on what, and roughly how long that takes.
 
     A table's runs on like hardware tell the time; where there are none, the protocol does, and `COMPUTED` for a
@@ -125,41 +135,30 @@ def announcement(left: Sequence[Work], protocol: Protocol, gpus: Sequence[Gpu]) 
     Args:
         left: tables with missing runs.
         protocol: that they run under.
-        gpus: of this machine.
+        places: of this machine.
     """
-    names = sorted({gpu.name or "GPU" for gpu in gpus})
-    hardware = f"{len(gpus)} x {', '.join(names)}" if gpus else f"CPU, {os.cpu_count()} cores"
+    names = sorted({gpu.name or "GPU" for gpu in places.gpus})
+    hardware = f"{len(places.gpus)} x {', '.join(names)}" if names else f"CPU, {os.cpu_count()} cores"
     if not left:
         return f"Protocol {protocol.name}: no run is missing."
     total, measured = 0.0, set()
     for work in left:
-        like = [run.seconds for run in work.done if _alike(run, names)]
-        guess = COMPUTED if work.table.texts else 60 * protocol.minutes["gpu" if gpus else "cpu"]
-        total += (fmean(like) if like else guess) * -(-work.missing // _slots(gpus))
+        like = [run.seconds for run in work.done if _alike(run, names, places.count)]
+        guess = COMPUTED if work.table.texts else 60 * protocol.minutes["gpu" if names else "cpu"]
+        total += (fmean(like) if like else guess) * len(work.missing)
         measured.add(bool(like))
     basis = "partly measured" if len(measured) == 2 else "measured here" if measured.pop() else "estimated"
     return (
-        f"Protocol {protocol.name}: {sum(work.missing for work in left)} runs are missing. Hardware: {hardware}. "
-        f"About {_duration(total)} ({basis})."
+        f"Protocol {protocol.name}: {sum(len(work.missing) for work in left)} runs are missing. Hardware: {hardware}. "
+        f"About {duration(total / places.count)} ({basis})."
     )
 
 
-def _alike(run: Run, gpu_names: Sequence[str]) -> bool:
+def _alike(run: Run, gpu_names: Sequence[str], count: int) -> bool:
     if gpu_names:
         return run.hardware.get("device") in gpu_names
-    threads = max(1, (os.cpu_count() or 1) // _slots([]))
+    threads = max(1, (os.cpu_count() or 1) // count)
     return run.hardware.get("kind") == "cpu" and run.hardware.get("threads") == threads
-
-
-def _slots(gpus: Sequence[Gpu]) -> int:
-    launcher = OmegaConf.load(CONF / "hydra" / "launcher" / "gpus.yaml")
-    return len(gpus) * int(launcher.jobs_per_gpu) if gpus else int(launcher.jobs_on_cpu)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def get_data(folder: Path) -> None:
@@ -176,11 +175,3 @@ def get_data(folder: Path) -> None:
             "CamVid could not be fetched (see the line above); "
             "for a copy that you have: MSASEG_DATA=/path/to/CamVid make reproduce-tables"
         )
-
-
-def _sweep(experiment: str, protocol: str, seeds: Sequence[int] | None, train: str) -> bool:
-    """Make the missing runs of one experiment; the launcher passes over those that have a record."""
-    chosen = [f"seed={','.join(map(str, seeds))}"] if seeds else []
-    words = [f"+experiment={experiment}", f"protocol={protocol}", *chosen]
-    print(f"python -m {train} {' '.join(words)} -m", flush=True)
-    return subprocess.run([sys.executable, "-m", train, "-m", *words]).returncode == 0

@@ -1,5 +1,6 @@
 """Synthetic street scenes with CamVid's classes: for tests, and to see a net learn without data."""
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -11,9 +12,12 @@ from msaseg.data.frames import Pixels
 from msaseg.data.manifest import Row, digest, pixel_digest
 from msaseg.data.synthetic.scene import draw
 
+MEMORY = 2**27
+"""Bytes that a process spends at most on scenes that it has drawn."""
+
 
 class SyntheticStreets:
-    """Scenes made on demand, each a function of (seed, split, number); nothing is stored.
+    """Scenes made on demand, each a function of (seed, split, number), and kept if all fit into `MEMORY`.
 
     It is source and store in one. Full-size labels are the labels at the input size.
 
@@ -43,6 +47,9 @@ class SyntheticStreets:
         self._keys = [(split, number) for split, n in enumerate(counts.values()) for number in range(n)]
         self.names = tuple(f"{list(COUNTS)[split]}/street_{number:06d}" for split, number in self._keys)
 
+        self._drawn: dict[int, tuple[Pixels, Pixels]] = {}
+        self._all_fit = len(self.names) * math.prod(self.size) * 4 <= MEMORY
+
     def open(self) -> "SyntheticStreets":
         """There is nothing to read."""
         return self
@@ -58,5 +65,10 @@ class SyntheticStreets:
         return digest(rows)
 
     def sample(self, index: int, *, full_label: bool) -> tuple[Pixels, Pixels]:
-        """Image and label of a scene."""
-        return draw(np.random.default_rng([self.seed, *self._keys[index]]), self.size)
+        """Image and label of a scene; the caller leaves them as they are."""
+        scene = self._drawn.get(index)
+        if scene is None:
+            scene = draw(np.random.default_rng([self.seed, *self._keys[index]]), self.size)
+            if self._all_fit:
+                self._drawn[index] = scene
+        return scene

@@ -1,6 +1,7 @@
 """VGG16 as an encoder, from the original weights."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,7 @@ class VGG16Encoder(Encoder):
         tutorial_input: feed the weights what the tutorial behind section 3.2 does, RGB from -1 to 1, whatever they
             expect; None is no.
         release: which training "imagenet" means; there is one.
+        width: channels of the first stage; all others are multiples of it. None is VGG16's 64.
 
     Raises:
         ValueError: for weights that cannot be had or are another net's or release's.
@@ -41,7 +43,8 @@ class VGG16Encoder(Encoder):
     Source: paper, section 3.2.
     """
 
-    widths = (2 * [64], 2 * [128], 3 * [256], 3 * [512], 3 * [512])
+    layout = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
+    """Convolutions of each stage, and their channels as a multiple of the first stage's."""
 
     def __init__(
         self,
@@ -50,11 +53,13 @@ class VGG16Encoder(Encoder):
         dilated: bool = False,
         tutorial_input: bool | None = None,
         release: str = VGG16_RELEASE,
+        width: int | None = None,
     ) -> None:
         check_choice("release", release, (VGG16_RELEASE,))
         mean, std = (0.48502, 0.45796, 0.40760), (0.229, 0.224, 0.225)
-        super().__init__((128, 256, 512, 512), mean, std)
-        self.features = nn.Sequential(*self._layers())
+        widths = [(width or 64) * multiple for _, multiple in self.layout]
+        super().__init__(widths[1:], mean, std)
+        self.features = nn.Sequential(*self._layers(widths))
         state, self.weights_source = pretrained_state(
             "vgg16_features", weights, weights_dir, torchvision_download("VGG16_Weights", release), release
         )
@@ -86,12 +91,12 @@ class VGG16Encoder(Encoder):
                 f"that file, or name this one by its path, model.net.encoder.weights=FILE"
             )
 
-    def _layers(self) -> list[nn.Module]:
+    def _layers(self, widths: Sequence[int]) -> list[nn.Module]:
         """Torchvision's `vgg16().features`, number for number, without making its large classifier."""
         layers: list[nn.Module] = []
         channels = 3
-        for stage in self.widths:
-            for width in stage:
+        for (convolutions, _), width in zip(self.layout, widths, strict=True):
+            for _ in range(convolutions):
                 conv = nn.Conv2d(channels, width, 3, padding=1)
                 nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
                 nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # there is a bias unless told otherwise
