@@ -10,13 +10,15 @@ import torch
 
 from msaseg.benchmark.overhead import __main__ as command
 from msaseg.benchmark.overhead import bf16_step, page, step
-from msaseg.benchmark.overhead.commands import process_cost
+from msaseg.benchmark.overhead.commands import generated, process_cost
 from msaseg.benchmark.overhead.measurement import Measurement, ratios
 from msaseg.benchmark.overhead.page import MARKED, line, page_part
 from msaseg.benchmark.overhead.store import InMemory
 from msaseg.cli.errors import UserError
 from msaseg.data.synthetic.streets import SyntheticStreets
+from msaseg.records.run import RunRecord
 from msaseg.tables.markers import markers, with_part
+from msaseg.tables.plan import Point
 
 BEGIN, END = markers(MARKED)
 
@@ -253,6 +255,12 @@ def test_measured_process_ends_with_the_status_of_its_command(tmp_path):
     with pytest.raises(CalledProcessError) as raised:
         process_cost(tmp_path, ("report", "--protocol", "none such"))
     assert raised.value.returncode == 2
+
+
+def test_generated_record_is_one_that_can_be_read(tmp_path):
+    record = generated(Point("a_table", "laptop", "a_row", 0, "01234567", ()))
+    record.save(tmp_path / "record.json")
+    assert RunRecord.load(tmp_path / "record.json") == record
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from msaseg.benchmark.overhead.measurement import Measurement, rounded
 from msaseg.classes import CLASSES
 from msaseg.records import places
 from msaseg.records.run import RunRecord
+from msaseg.records.scores import miou_pct
 from msaseg.tables.plan import Plan, Point
 from msaseg.tables.protocols import protocol_names
 from msaseg.tables.spec import load_tables
@@ -84,13 +85,18 @@ def process_cost(folder: Path, words: tuple[str, ...]) -> tuple[float, float]:
 def generated(point: Point) -> RunRecord:
     """Return a record of a run's usual size."""
     classes = list(CLASSES)
-    scores = {"miou_pct": 50.0, "iou_pct": dict.fromkeys(classes, 50.0), "recall_pct": dict.fromkeys(classes, 60.0)}
+    matrix = [[123456] * len(classes)] * len(classes)
+    scores = {
+        "miou_pct": miou_pct(matrix),
+        "iou_pct": dict.fromkeys(classes, 50.0),
+        "recall_pct": dict.fromkeys(classes, 60.0),
+    }
     splits = ("train", "val", "test")
     series = {f"{split}/{key}": [[epoch, 0.123456] for epoch in range(40)] for split in splits for key in scores}
     return RunRecord(
         **{key: getattr(point, key) for key in ("table", "protocol", "row", "seed", "config_hash")},
         metrics=dict.fromkeys(splits, scores),
-        confusion={split: [[123456] * len(classes)] * len(classes) for split in splits},
+        confusion=dict.fromkeys(splits, matrix),
         classes=classes,
         cost={"params": 2_000_000, "macs": 3_000_000_000, "input_size": [224, 224]},
         history={**series, "train/step_loss": [[step, 0.123456] for step in range(200)]},
