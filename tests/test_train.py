@@ -39,8 +39,8 @@ def test_run_writes_one_record_that_traces_its_numbers(cli, tmp_path):
     assert len(list(tmp_path.rglob("weights.ckpt"))) == 1
     (log,) = tmp_path.rglob("train.log")
     lines = log.read_text().splitlines()
-    told = [line for line in lines if "epoch " in line and "train/loss" in line]
-    assert ["epoch 1/2:" in told[0], "epoch 2/2:" in told[1], len(told)] == [True, True, 2]
+    told = [line for line in lines if " · loss " in line]
+    assert ["epoch 1/2 · " in told[0], "epoch 2/2 · " in told[1], len(told)] == [True, True, 2]
     (weights,) = tmp_path.rglob("weights.ckpt")
     assert lines[-2].endswith(f": checkpoint: {weights}")
     assert f"python -m msaseg.predict checkpoint={weights} input=" in lines[-1]
@@ -164,7 +164,7 @@ def test_run_broken_off_goes_on_and_ends_the_same(cli, tmp_path, monkeypatch):
         (["protocol.size=[64,a]"], ["protocol.size=[64, 'a']", "whole pixels"]),
         (["protocol.lr.scratch=nan"], ["protocol.lr.scratch=nan", "finite"]),
         (["model.lr=inf"], ["model.lr=inf", "finite"]),
-        (["logger=null"], ["logger=null", "csv, none, wandb"]),
+        (["logger=null"], ["logger=null", "csv, none, tensorboard, wandb"]),
         (["model=null"], ["model=null", "choose from", "msanet"]),
         (["protocol=null"], ["protocol=null", "paper"]),
         (["trainer=null"], ["trainer=null", "auto"]),

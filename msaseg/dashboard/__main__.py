@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m msaseg.dashboard",
         description="Publish a W&B report over all tables and a workspace for each; every call makes new ones.",
     )
-    project = str(OmegaConf.load(CONF / "logger" / "wandb.yaml").project)
+    project = str(OmegaConf.load(CONF / "logger" / "wandb.yaml").wandb.project)
     parser.add_argument("--dry-run", action="store_true", help="print what would be published, as JSON")
     parser.add_argument("--entity", help="user or team; default: that of the account")
     parser.add_argument("--project", default=project, help=f"default: {project}")

@@ -103,7 +103,7 @@ class GpuLauncher(Launcher):
             print(f"{finished} of {total} runs are finished already (rerun=true makes them again)", flush=True)
         if not waiting:
             return []
-        told = for_the_jobs(str((self.config.get("logger") or {}).get("_target_")))
+        told = for_the_jobs() if "wandb" in (self.config.get("logger") or {}) else {}
         free = slots(visible_gpus(), self.jobs_per_gpu, self.jobs_on_cpu)[: len(waiting)]
         environments = [{**environment, **told} for environment in free]
         with SweepProgress(total, finished) as progress:

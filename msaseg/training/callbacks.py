@@ -1,6 +1,5 @@
 """What happens beside a run: the loss is watched, its curve kept, a few predictions shown."""
 
-import logging
 from typing import Any
 
 import pytorch_lightning as pl
@@ -8,10 +7,8 @@ import torch
 from torch import Tensor
 
 from msaseg.cli.errors import UserError
-from msaseg.training.logger import RunLogger, Sample
+from msaseg.training.logger import Sample, wandb_of
 from msaseg.training.module import SegmentationModule
-
-log = logging.getLogger(__name__)
 
 
 class LossWatch(pl.Callback):
@@ -76,27 +73,6 @@ class LastLook(pl.Callback):
             trainer.check_val_every_n_epoch = 1
 
 
-class EpochLine(pl.Callback):
-    """Log one line an epoch, where no progress bar can be seen: in a file, under a sweep."""
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Tell how the epoch before went; its sums are complete only now."""
-        self._tell(trainer, pl_module)
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Tell how the last epoch went."""
-        self._tell(trainer, pl_module)
-
-    def _tell(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        assert isinstance(module, SegmentationModule)
-        last = {key: series[-1] for key, series in module.history.items() if key != "train/step_loss"}
-        if "train/loss" not in last:
-            return
-        epoch = last["train/loss"][0]
-        values = [f"{key} {value:.4g}" for key, (of, value) in last.items() if of == epoch and "class_" not in key]
-        log.info("epoch %d/%d: %s", epoch, trainer.max_epochs or 0, ", ".join(values))
-
-
 class PredictionPanel(pl.Callback):
     """Send the per-class IoU and a few labelled predictions of the test split to W&B.
 
@@ -129,7 +105,6 @@ class PredictionPanel(pl.Callback):
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log what was kept."""
         assert isinstance(pl_module, SegmentationModule)
-        for logger in trainer.loggers:
-            if isinstance(logger, RunLogger):
-                logger.log_test(pl_module.results["test"], pl_module.classes, self._samples)
+        for logger in wandb_of(trainer.loggers):
+            logger.log_test(pl_module.results["test"], pl_module.classes, self._samples)
         self._samples = []

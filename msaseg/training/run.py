@@ -14,9 +14,10 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from filelock import FileLock
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import EMAWeightAveraging, LearningRateMonitor, RichProgressBar
+from pytorch_lightning.callbacks import EMAWeightAveraging, LearningRateMonitor
 from pytorch_lightning.loggers import Logger
 
 from msaseg.cli.errors import UserError
@@ -28,10 +29,11 @@ from msaseg.records import provenance
 from msaseg.records.frame_matrices import FrameMatrices, file_beside
 from msaseg.records.run import key_of_record
 from msaseg.training import checkpoints
-from msaseg.training.callbacks import EpochLine, LastLook, LossWatch, PredictionPanel
-from msaseg.training.logger import RunLogger
+from msaseg.training.callbacks import LastLook, LossWatch, PredictionPanel
+from msaseg.training.logger import how_to_watch, wandb_of
 from msaseg.training.metrics import scores
 from msaseg.training.module import SegmentationModule
+from msaseg.training.progress import Progress
 from msaseg.training.record import make_record
 
 log = logging.getLogger(__name__)
@@ -79,16 +81,17 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
         raise UserError("protocol.select=best: this split has no validation frames to choose by: set it to last")
     module: SegmentationModule = build(config, "model")
     module.config = hashed_part(config)
-    logger = build(config, "logger", save_dir=run_dir) if config.get("logger") else False
-    trainer = make_trainer(config, run_dir, logger)
+    loggers = make_loggers(config, run_dir)
+    trainer = make_trainer(config, run_dir, loggers)
     failed = True
     try:
-        if isinstance(logger, Logger):
+        for logger in loggers:
             logger.log_hyperparams(hashed_part(config) | {"row": str(config.row)})
+            log.info(how_to_watch(logger))
         _fit_test_record(config, trainer, module, data, run_dir=run_dir, record_path=record_path, started=started)
         failed = False
     finally:
-        if isinstance(logger, RunLogger):
+        for logger in wandb_of(loggers):
             logger.finish(failed)  # last of all: nothing of the run depends on a server
     for folder in (checkpoints.resume_folder(run_dir), checkpoints.best_folder(run_dir)):
         shutil.rmtree(folder, ignore_errors=True)
@@ -131,7 +134,7 @@ def _fit_test_record(
         seconds=seconds,
         hardware=provenance.hardware(trainer.strategy.root_device, trainer.precision),
         data=data,
-        url=trainer.logger.url if isinstance(trainer.logger, RunLogger) else None,
+        url=next((logger.url for logger in wandb_of(trainer.loggers)), None),
     )
     frames = FrameMatrices.of(parts, module.frame_matrices)
     with undisturbed():
@@ -149,7 +152,24 @@ def build(config: DictConfig, key: str, **arguments: Any) -> Any:  # noqa: ANN40
     return instantiate(part[key], _convert_="all", **arguments)
 
 
-def make_trainer(config: DictConfig, run_dir: Path, logger: Logger | bool) -> pl.Trainer:
+def make_loggers(config: DictConfig, run_dir: Path) -> list[Logger]:
+    """Return the loggers that the configuration names, which write below the run's folder.
+
+    Raises:
+        UserError: the package of one is not installed.
+    """
+    loggers = []
+    for name in config.get("logger") or ():
+        try:
+            loggers.append(build(config.logger, name, save_dir=run_dir))
+        except InstantiationException as error:
+            if isinstance(error.__cause__, ModuleNotFoundError):
+                raise UserError(f"logger={name}: it is not installed: pip install {name}") from error
+            raise
+    return loggers
+
+
+def make_trainer(config: DictConfig, run_dir: Path, loggers: list[Logger]) -> pl.Trainer:
     """Return the Trainer of a run, with the precision of this machine for `precision: auto`."""
     precision = config.trainer.precision
     callbacks: list[pl.Callback] = [LastLook(), LossWatch(), PredictionPanel(), checkpoints.resume_points(run_dir)]
@@ -157,19 +177,19 @@ def make_trainer(config: DictConfig, run_dir: Path, logger: Logger | bool) -> pl
         callbacks.append(checkpoints.best_weights(run_dir))
     if config.protocol.get("average") is not None:
         callbacks.append(EMAWeightAveraging(decay=config.protocol.average))
-    if logger:
+    if loggers:
         callbacks.append(LearningRateMonitor("step"))
-    callbacks.append(RichProgressBar(leave=True) if sys.stdout.isatty() else EpochLine())
+    callbacks.append(Progress(config.protocol.watch, sys.stdout if sys.stdout.isatty() else None))
     trainer: pl.Trainer = build(
         config,
         "trainer",
         callbacks=callbacks,
-        logger=logger,
+        logger=loggers,
         default_root_dir=str(run_dir),
         precision=provenance.best_precision(config.protocol.cpu_precision) if precision == "auto" else precision,
         use_distributed_sampler=False,  # the data module's own samplers know ranks and epochs
         num_sanity_val_steps=0,
-        enable_progress_bar=sys.stdout.isatty(),
+        enable_progress_bar=False,
         enable_model_summary=False,
     )
     return trainer
