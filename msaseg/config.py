@@ -29,7 +29,7 @@ ROOT = CHECKOUT or Path.cwd()
 """Where data and outputs lie unless said otherwise: in the checkout, or without one in the working folder."""
 CONF = CHECKOUT / "conf" if CHECKOUT else PACKAGE / "conf"
 
-MACHINE_KEYS = ("hydra", "paths", "logger", "table", "row", "seed", "rerun")
+MACHINE_KEYS = ("hydra", "paths", "logger", "table", "row", "seed", "rerun", "debug")
 """Top-level keys that say where, how watched and under which name a run is made, not what it computes."""
 
 MACHINE_VALUES = (

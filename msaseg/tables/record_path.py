@@ -20,7 +20,12 @@ def path_of_record(config: DictConfig) -> Path:
 
     Under a protocol that publishes, a run whose recipe no row of any table has (`protocol.epochs=3`, say) is filed in
     `outputs`. A record that lies in the repository already stays there.
+
+    Raises:
+        UserError: a run for debugging, which leaves none.
     """
+    if config.get("debug"):
+        raise UserError(f"+debug={config.debug}: such a run leaves no record: leave -m out")
     outputs, key = Path(config.paths.outputs), RunKey.of(config)
     root, own = records_root(config.protocol.publish, outputs), records_root(False, outputs)
     found = key.find(root)

@@ -25,6 +25,7 @@ from msaseg.cli.stopping import goes_on_from, undisturbed
 from msaseg.config import hashed_part
 from msaseg.data.datamodule import CamVidDataModule
 from msaseg.data.distance import DistanceParts
+from msaseg.data.splits import Splits
 from msaseg.records import provenance
 from msaseg.records.frame_matrices import FrameMatrices, file_beside
 from msaseg.records.run import key_of_record
@@ -49,13 +50,13 @@ EXPECTED_WARNINGS = (
 )
 
 
-def train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
+def train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
     """Fit, test and record one run; a second process on the same run waits, then finds the record.
 
     Args:
         config: composed and frozen.
         run_dir: checkpoints and logs go here.
-        record_path: where the record is written, last of all.
+        record_path: where the record is written, last of all; None: nowhere, of a run for debugging.
 
     Raises:
         UserError: a mistake in data, weights or values, in one line.
@@ -64,20 +65,22 @@ def train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
     run_dir.mkdir(parents=True, exist_ok=True)
     goes_on_from(lambda: checkpoints.next_stage(run_dir, config.protocol.epochs))
     with FileLock(run_dir / "running.lock"):
-        if record_path.exists() and not config.rerun:
+        if record_path and record_path.exists() and not config.rerun:
             log.info("finished meanwhile by another process: %s", record_path)
             return
         _train(config, run_dir, record_path)
 
 
-def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
+def _train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
     started = time.perf_counter()
     for message in EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message)
     pl.seed_everything(config.seed, verbose=False)
     data: CamVidDataModule = build(config, "data")
     data.setup()  # bad data is told before weights are fetched
-    if config.protocol.select == "best" and not data.splits.val:
+    if config.debug == "overfit":
+        data.splits = Splits(data.splits.train[: data.batch_size], (), data.splits.test)
+    if record_path and config.protocol.select == "best" and not data.splits.val:
         raise UserError("protocol.select=best: this split has no validation frames to choose by: set it to last")
     module: SegmentationModule = build(config, "model")
     module.config = hashed_part(config)
@@ -104,7 +107,7 @@ def _fit_test_record(
     data: CamVidDataModule,
     *,
     run_dir: Path,
-    record_path: Path,
+    record_path: Path | None,
     started: float,
 ) -> None:
     resumed = checkpoints.newest_usable(checkpoints.resume_folder(run_dir), module, to_resume=True)
@@ -114,6 +117,11 @@ def _fit_test_record(
     ready = time.perf_counter()
     fit(trainer, module, data, resumed)
     fitted = time.perf_counter()
+    if record_path is None:
+        log.info(
+            "debug=%s: train mIoU %s %%, no record: %s", config.debug, module.results["train"]["miou_pct"], run_dir
+        )
+        return
     if config.protocol.select == "best":
         _load_best(module, run_dir)
         trainer.validate(module, data, verbose=False)  # the record's val scores are those of the epoch tested
