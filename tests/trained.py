@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from msaseg.config import compose_run, hashed_part
-from msaseg.training.run import build
+from msaseg.training.trainer import build
 
 
 def leave_checkpoint(path, *overrides, seen=None, taught=None):

@@ -15,17 +15,18 @@ def check(config: DictConfig) -> None:
     """Refuse what composes but cannot be meant.
 
     Raises:
-        UserError: a row that the table does not have, a selection on test, several devices for one run, a number
-            of another kind or out of range.
+        UserError: a row that the table does not have, a selection on test, devices that cannot share a batch, a
+            number of another kind or out of range.
     """
     rows = config.table.get("rows")
     if rows is not None and config.row not in rows:
         raise UserError(f"row={config.row} is not a row of table {config.table.id}: {', '.join(rows)}")
     if config.protocol.select == "best" and config.protocol.watch != "val":
         raise UserError("protocol.select=best chooses by the part watched: it needs protocol.watch=val, never test")
-    if config.trainer.devices != 1:
-        raise UserError(f"trainer.devices={config.trainer.devices}: a run takes one device; -m fills the others")
     _check_numbers(config)
+    devices, batch = config.trainer.devices, config.data.batch_size
+    if not _whole(devices, 1) or batch % devices:
+        raise UserError(f"trainer.devices={devices}: set a whole number that divides data.batch_size={batch}")
 
 
 def _check_numbers(config: DictConfig) -> None:

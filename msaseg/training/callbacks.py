@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
@@ -53,8 +54,10 @@ class LossWatch(pl.Callback):
         if self._pending is None:
             return
         (step, loss, names), self._pending = self._pending, None
+        loss = trainer.strategy.reduce(loss, reduce_op="mean")  # of all processes: they stop together
         stride = max(1, int(trainer.estimated_stepping_batches) // self.points)
         if not torch.isfinite(loss):
+            names = _of_all(names, trainer.world_size)
             raise UserError(
                 f"the loss became {loss.item()} at step {step} on the frames {', '.join(names)}; "
                 f"lower the rate (model.lr, model.encoder_lr) or look at these frames"
@@ -64,6 +67,22 @@ class LossWatch(pl.Callback):
             module.history.setdefault("train/step_loss", []).append([step, round(loss.item(), 6)])
 
 
+class OwnNumbers(pl.Callback):
+    """Give each of several processes random numbers of its own, drawn from (seed, epoch, rank).
+
+    Args:
+        seed: of the run.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Seed torch; a run that goes on from a checkpoint draws what an unbroken one draws."""
+        drawn = np.random.SeedSequence((self.seed, trainer.current_epoch, trainer.global_rank))
+        torch.manual_seed(int(drawn.generate_state(1)[0]))
+
+
 class LastLook(pl.Callback):
     """Validate after the last epoch too, also where the epochs are no multiple of those between two looks."""
 
@@ -71,6 +90,14 @@ class LastLook(pl.Callback):
         """Let the last epoch end in a look."""
         if trainer.current_epoch + 1 == trainer.max_epochs:
             trainer.check_val_every_n_epoch = 1
+
+
+def _of_all(names: list[str], world_size: int) -> list[str]:
+    if world_size == 1:
+        return names
+    found: list[list[str]] = [[]] * world_size
+    torch.distributed.all_gather_object(found, names)
+    return [name for part in found for name in part]
 
 
 class PredictionPanel(pl.Callback):

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def newest_usable(folder: Path, module: nn.Module, *, to_resume: bool) -> Path |
                 _check_progress(content, module, epochs_done(path))
         except DamagedError as error:
             log.warning("checkpoint %s cannot be read (%s): using the one before it", path, error)
-            path.rename(path.with_suffix(".broken"))
+            with suppress(FileNotFoundError):  # another process of the run was faster
+                path.rename(path.with_suffix(".broken"))
         else:
             return path
     return None
@@ -115,6 +117,7 @@ def save_weights(trainer: pl.Trainer, path: Path) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         trainer.save_checkpoint(part, weights_only=True)
-        os.replace(part, path)
+        if trainer.is_global_zero:  # the others only waited
+            os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -3,22 +3,17 @@
 import logging
 import shlex
 import shutil
-import sys
 import time
 import warnings
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from filelock import FileLock
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import EMAWeightAveraging, LearningRateMonitor
-from pytorch_lightning.loggers import Logger
+from omegaconf import DictConfig
 
 from msaseg.cli.errors import UserError
 from msaseg.cli.stopping import goes_on_from, undisturbed
@@ -30,16 +25,20 @@ from msaseg.records import provenance
 from msaseg.records.frame_matrices import FrameMatrices, file_beside
 from msaseg.records.run import key_of_record
 from msaseg.training import checkpoints
-from msaseg.training.callbacks import LastLook, LossWatch, PredictionPanel
 from msaseg.training.logger import how_to_watch, wandb_of
 from msaseg.training.metrics import scores
 from msaseg.training.module import SegmentationModule
-from msaseg.training.progress import Progress
+from msaseg.training.processes import is_one_of_several, run_processes, told_once
 from msaseg.training.record import make_record
+from msaseg.training.trainer import build as build
+from msaseg.training.trainer import make_loggers as make_loggers
+from msaseg.training.trainer import make_trainer as make_trainer
+from msaseg.training.trainer import on_gpu
 
 log = logging.getLogger(__name__)
-logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)  # no tips, no device list
-logging.getLogger("pytorch_lightning.trainer.connectors.signal_connector").setLevel(logging.WARNING)
+for source in ("utilities.rank_zero", "trainer.connectors.signal_connector"):  # no tips, no device list
+    logging.getLogger(f"pytorch_lightning.{source}").setLevel(logging.WARNING)
+logging.getLogger("lightning_fabric.utilities.distributed").setLevel(logging.WARNING)
 
 EXPECTED_WARNINGS = (
     r".*isinstance\(treespec, LeafSpec\)",  # Lightning 2.6 on torch 2.15
@@ -47,6 +46,7 @@ EXPECTED_WARNINGS = (
     r"The '.*_dataloader' does not have many workers",  # none on few cores, on purpose
     r"Total length of `list` across ranks is zero",  # a protocol without a part to watch
     r"The number of training batches",  # fewer than log_every_n_steps
+    r"It is recommended to use `self.log\(",  # scores of several processes are summed before they are logged
 )
 
 
@@ -64,11 +64,22 @@ def train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     goes_on_from(lambda: checkpoints.next_stage(run_dir, config.protocol.epochs))
-    with FileLock(run_dir / "running.lock"):
+    with nullcontext() if is_one_of_several() else FileLock(run_dir / "running.lock"):
         if record_path and record_path.exists() and not config.rerun:
             log.info("finished meanwhile by another process: %s", record_path)
             return
-        _train(config, run_dir, record_path)
+        if config.trainer.devices > 1 and not is_one_of_several():
+            _check_devices(config)
+            run_processes(config.trainer.devices, run_dir)
+            return
+        with told_once():
+            _train(config, run_dir, record_path)
+
+
+def _check_devices(config: DictConfig) -> None:
+    gpus = torch.cuda.device_count()
+    if on_gpu(config) and gpus < config.trainer.devices:
+        raise UserError(f"trainer.devices={config.trainer.devices}: this process sees {gpus} GPUs: set fewer devices")
 
 
 def _train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
@@ -82,6 +93,10 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
         data.splits = Splits(data.splits.train[: data.batch_size], (), data.splits.test)
     if record_path and config.protocol.select == "best" and not data.splits.val:
         raise UserError("protocol.select=best: this split has no validation frames to choose by: set it to last")
+    for name in ("val", "test"):
+        frames = len(getattr(data.splits, name))
+        if 0 < frames < config.trainer.devices:
+            raise UserError(f"trainer.devices={config.trainer.devices}: {name} has {frames} frames: set fewer devices")
     module: SegmentationModule = build(config, "model")
     module.config = hashed_part(config)
     loggers = make_loggers(config, run_dir)
@@ -96,8 +111,9 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
     finally:
         for logger in wandb_of(loggers):
             logger.finish(failed)  # last of all: nothing of the run depends on a server
-    for folder in (checkpoints.resume_folder(run_dir), checkpoints.best_folder(run_dir)):
-        shutil.rmtree(folder, ignore_errors=True)
+    if trainer.is_global_zero:
+        for folder in (checkpoints.resume_folder(run_dir), checkpoints.best_folder(run_dir)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fit_test_record(
@@ -128,6 +144,8 @@ def _fit_test_record(
     trainer.test(module, data, verbose=False)
     parts = {"test": data.splits.test} | score_probe(config, module, data, trainer)
     checkpoints.save_weights(trainer, run_dir / "weights.ckpt")
+    if not trainer.is_global_zero:
+        return
     seconds = {
         "setup": ready - started,
         "fit": sum(value for _, value in module.history.get("train/seconds", [])),
@@ -140,7 +158,8 @@ def _fit_test_record(
         module,
         results=module.results,
         seconds=seconds,
-        hardware=provenance.hardware(trainer.strategy.root_device, trainer.precision),
+        hardware=provenance.hardware(trainer.strategy.root_device, trainer.precision)
+        | {"processes": trainer.world_size},
         data=data,
         url=next((logger.url for logger in wandb_of(trainer.loggers)), None),
     )
@@ -152,55 +171,6 @@ def _fit_test_record(
     weights = str(run_dir / "weights.ckpt")
     log.info("checkpoint: %s", weights)
     log.info("next: python -m msaseg.predict %s input=PHOTO.jpg output=segmented", shlex.quote(f"checkpoint={weights}"))
-
-
-def build(config: DictConfig, key: str, **arguments: Any) -> Any:  # noqa: ANN401 - the target's type
-    """Instantiate one top-level part of a frozen configuration, with plain lists and dicts."""
-    part = OmegaConf.create({key: OmegaConf.to_container(config[key], resolve=True)})
-    return instantiate(part[key], _convert_="all", **arguments)
-
-
-def make_loggers(config: DictConfig, run_dir: Path) -> list[Logger]:
-    """Return the loggers that the configuration names, which write below the run's folder.
-
-    Raises:
-        UserError: the package of one is not installed.
-    """
-    loggers = []
-    for name in config.get("logger") or ():
-        try:
-            loggers.append(build(config.logger, name, save_dir=run_dir))
-        except InstantiationException as error:
-            if isinstance(error.__cause__, ModuleNotFoundError):
-                raise UserError(f"logger={name}: it is not installed: pip install {name}") from error
-            raise
-    return loggers
-
-
-def make_trainer(config: DictConfig, run_dir: Path, loggers: list[Logger]) -> pl.Trainer:
-    """Return the Trainer of a run, with the precision of this machine for `precision: auto`."""
-    precision = config.trainer.precision
-    callbacks: list[pl.Callback] = [LastLook(), LossWatch(), PredictionPanel(), checkpoints.resume_points(run_dir)]
-    if config.protocol.select == "best":
-        callbacks.append(checkpoints.best_weights(run_dir))
-    if config.protocol.get("average") is not None:
-        callbacks.append(EMAWeightAveraging(decay=config.protocol.average))
-    if loggers:
-        callbacks.append(LearningRateMonitor("step"))
-    callbacks.append(Progress(config.protocol.watch, sys.stdout if sys.stdout.isatty() else None))
-    trainer: pl.Trainer = build(
-        config,
-        "trainer",
-        callbacks=callbacks,
-        logger=loggers,
-        default_root_dir=str(run_dir),
-        precision=provenance.best_precision(config.protocol.cpu_precision) if precision == "auto" else precision,
-        use_distributed_sampler=False,  # the data module's own samplers know ranks and epochs
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    return trainer
 
 
 def fit(trainer: pl.Trainer, module: SegmentationModule, data: CamVidDataModule, resumed: Path | None) -> None:
@@ -240,6 +210,7 @@ def score_probe(
     with torch.inference_mode(), trainer.precision_plugin.forward_context():
         for batch in data.eval_loader(tuple(further)):
             module.predict_scored(data.transfer_batch_to_device(batch, module.device, 0))
+    module.gather_frames()
     for part, names in parts.items():
         module.results[part] = {"frames": len(names)}
         if part in scored:
