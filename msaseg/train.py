@@ -54,6 +54,7 @@ def main() -> None:
             on stderr.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach `explain` instead of Hydra's printer
+    logging.raiseExceptions = False  # a log that cannot be written stops nothing, and takes no traceback a line
     die_with_parent()
     launcher.register(path_of_record)
     sys.argv[1:] = launcher.reorder_flags(sys.argv[1:])

@@ -137,7 +137,7 @@ def test_run_in_processes_told_to_stop_ends_as_one(tmp_path, number):
     process, pids = training(tmp_path)
     assert set(pids) == {0, 1}
     process.send_signal(number)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=100)
     assert gone(pids.values())
     if number != signal.SIGKILL:
         assert process.returncode == 128 + number
@@ -149,7 +149,7 @@ def test_run_in_processes_told_to_stop_ends_as_one(tmp_path, number):
 def test_run_of_which_a_process_is_killed_names_it_and_stops_the_other(tmp_path):
     process, pids = training(tmp_path)
     os.kill(pids[1], signal.SIGKILL)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=100)
     assert process.returncode == 2
     assert errors.startswith("error: process 2 of 2 was killed by signal 9: ")
     assert errors.count("\n") == 1, errors
@@ -159,7 +159,7 @@ def test_run_of_which_a_process_is_killed_names_it_and_stops_the_other(tmp_path)
 @pytest.mark.slow
 def test_mistake_that_all_processes_meet_is_told_once(tmp_path):
     process = start(tmp_path, "model.lr=1e30")
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=400)
     assert process.returncode == 2, errors
     assert re.fullmatch(r"error: the (loss became|weights are no numbers) .*\n", errors), errors
     assert "Traceback" not in output

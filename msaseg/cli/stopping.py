@@ -45,6 +45,11 @@ def stops_in_one_line() -> Iterator[None]:
         _whence.clear()
 
 
+def told_to_stop() -> bool:
+    """Return whether a signal was received."""
+    return bool(_received)
+
+
 def goes_on_from(whence: Callable[[], str]) -> None:
     """Have the line say where the same command will go on: "epoch 3"."""
     _whence[:] = [whence]

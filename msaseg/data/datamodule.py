@@ -14,6 +14,9 @@ from msaseg.data.sampler import EpochSampler, EvalSampler
 from msaseg.data.splits import Split, Splits
 from msaseg.data.transforms import Augment
 
+PATIENCE = 300
+"""Seconds without a batch after which a loader worker counts as lost."""
+
 
 class CamVidDataModule(pl.LightningDataModule):
     """Frames from a source, divided by a split, in batches.
@@ -128,6 +131,7 @@ class CamVidDataModule(pl.LightningDataModule):
             num_workers=self.num_workers,
             collate_fn=collate,
             worker_init_fn=_start_worker,
+            timeout=PATIENCE if self.num_workers else 0,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator().manual_seed(self.seed),  # to start workers takes no number from the nets' own

@@ -25,6 +25,7 @@ from msaseg.records import provenance
 from msaseg.records.frame_matrices import FrameMatrices, file_beside
 from msaseg.records.run import key_of_record
 from msaseg.training import checkpoints
+from msaseg.training.faults import faults_named
 from msaseg.training.logger import how_to_watch, wandb_of
 from msaseg.training.metrics import scores
 from msaseg.training.module import SegmentationModule
@@ -72,7 +73,7 @@ def train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
             _check_devices(config)
             run_processes(config.trainer.devices, run_dir)
             return
-        with told_once():
+        with told_once(), faults_named(run_dir):
             _train(config, run_dir, record_path)
 
 
