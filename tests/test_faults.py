@@ -96,6 +96,12 @@ def test_fault_of_the_machine_is_one_line_with_the_mend(cli, tmp_path, monkeypat
     assert records(tmp_path) == []
 
 
+def test_copy_that_fails_names_the_new_file(tmp_path):
+    with pytest.raises(OSError, match="No space") as caught, faults.faults_named(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x", None, "full/a.ckpt")
+    assert caught.value.filename == "full/a.ckpt"
+
+
 def test_other_errors_are_not_renamed(tmp_path):
     with pytest.raises(RuntimeError, match="shapes differ"), faults.faults_named(tmp_path):
         raise RuntimeError("shapes differ")
