@@ -29,7 +29,7 @@ ROOT = CHECKOUT or Path.cwd()
 """Where data and outputs lie unless said otherwise: in the checkout, or without one in the working folder."""
 CONF = CHECKOUT / "conf" if CHECKOUT else PACKAGE / "conf"
 
-MACHINE_KEYS = ("hydra", "paths", "logger", "table", "row", "seed", "rerun")
+MACHINE_KEYS = ("hydra", "paths", "logger", "table", "row", "seed", "rerun", "debug")
 """Top-level keys that say where, how watched and under which name a run is made, not what it computes."""
 
 MACHINE_VALUES = (
@@ -79,6 +79,8 @@ def hashed_part(config: DictConfig) -> dict[str, Any]:
     for dotted in MACHINE_VALUES:
         parent, _, leaf = dotted.rpartition(".")
         resolved.get(parent, {}).pop(leaf, None)
+    if "trainer" in resolved:
+        resolved["trainer"]["devices"] = 1  # several share each batch: they compute the same
     _name_weights_by_content(resolved)
     return resolved
 

@@ -33,11 +33,11 @@ def run(config: DictConfig) -> None:
     with one_line():  # here too: Hydra adds a line of its own to an exception that leaves the job
         check(config)
         OmegaConf.set_readonly(config, True)
-        record = path_of_record(config)
-        if record.exists() and not config.rerun:
+        record = None if config.debug else path_of_record(config)
+        if record and record.exists() and not config.rerun:
             log.info("finished before: %s (rerun=true trains again)", record)
             return
-        if config.get("compute"):  # torch and Lightning load only when there is something to do
+        if record and config.get("compute"):  # torch and Lightning load only when there is something to do
             from msaseg.training.compute import compute
 
             compute(config, record)
@@ -58,6 +58,7 @@ def main() -> None:
             on stderr.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach `explain` instead of Hydra's printer
+    logging.raiseExceptions = False  # a log that cannot be written stops nothing, and takes no traceback a line
     launcher.register(RecordPaths)
     sys.argv[1:] = launcher.reorder_flags(sys.argv[1:])
     with stops_in_one_line(), one_line():

@@ -16,10 +16,10 @@ def keys_of_ranks(monkeypatch, world: int, make_sampler):
 
 
 def test_training_frames_when_shared_by_processes_are_dealt_evenly_without_repeats(monkeypatch):
-    ranks = keys_of_ranks(monkeypatch, 4, lambda: EpochSampler(11, seed=3))
+    ranks = keys_of_ranks(monkeypatch, 4, lambda: EpochSampler(11, seed=3, batch_size=4))
     assert [len(keys) for keys in ranks] == [2, 2, 2, 2]
     assert len({key for keys in ranks for key in keys}) == 8
-    alone = keys_of_ranks(monkeypatch, 1, lambda: EpochSampler(11, seed=3))[0]
+    alone = keys_of_ranks(monkeypatch, 1, lambda: EpochSampler(11, seed=3, batch_size=4))[0]
     assert [keys[0] for keys in ranks] == alone[:4]
     assert sorted(alone) == [(0, index) for index in range(11)]
 

@@ -9,7 +9,7 @@ from msaseg.cli.errors import UserError
 from msaseg.config import compose_run
 from msaseg.training.callbacks import LossWatch
 from msaseg.training.checkpoints import ConfigurationKept, resume_points
-from msaseg.training.run import build
+from msaseg.training.trainer import build
 
 SMALL = [
     "protocol=smoke",

@@ -16,7 +16,7 @@ from msaseg.config import CONF, compose_run, config_hash
 from msaseg.nets.fcn8 import FCN8
 from msaseg.training.metrics import confusion_matrix
 from msaseg.training.restore import choose_device, construct, restore
-from msaseg.training.run import build
+from msaseg.training.trainer import build
 
 
 @pytest.fixture(scope="module")

@@ -39,8 +39,8 @@ def test_run_writes_one_record_that_traces_its_numbers(cli, tmp_path):
     assert len(list(tmp_path.rglob("weights.ckpt"))) == 1
     (log,) = tmp_path.rglob("train.log")
     lines = log.read_text().splitlines()
-    told = [line for line in lines if "epoch " in line and "train/loss" in line]
-    assert ["epoch 1/2:" in told[0], "epoch 2/2:" in told[1], len(told)] == [True, True, 2]
+    told = [line for line in lines if " · loss " in line]
+    assert ["epoch 1/2 · " in told[0], "epoch 2/2 · " in told[1], len(told)] == [True, True, 2]
     (weights,) = tmp_path.rglob("weights.ckpt")
     assert lines[-2].endswith(f": checkpoint: {weights}")
     assert f"python -m msaseg.predict checkpoint={weights} input=" in lines[-1]
@@ -164,11 +164,12 @@ def test_run_broken_off_goes_on_and_ends_the_same(cli, tmp_path, monkeypatch):
         (["protocol.size=[64,a]"], ["protocol.size=[64, 'a']", "whole pixels"]),
         (["protocol.lr.scratch=nan"], ["protocol.lr.scratch=nan", "finite"]),
         (["model.lr=inf"], ["model.lr=inf", "finite"]),
-        (["logger=null"], ["logger=null", "csv, none, wandb"]),
+        (["logger=null"], ["logger=null", "csv, none, tensorboard, wandb"]),
         (["model=null"], ["model=null", "choose from", "msanet"]),
         (["protocol=null"], ["protocol=null", "paper"]),
         (["trainer=null"], ["trainer=null", "auto"]),
-        (["trainer.devices=2"], ["trainer.devices=2", "-m"]),
+        (["trainer.devices=3"], ["trainer.devices=3", "divides data.batch_size=4"]),
+        (["trainer.devices=auto"], ["trainer.devices=auto", "whole number"]),
         (["protocol=smoke", "model.net.num_poolings=-1"], ["model.net", "num_poolings", "-1", "5"]),
         (["protocol=smoke", "model.net.num_poolings=9"], ["model.net", "num_poolings", "9", "5"]),
         (["protocol=smoke", "model.net.fusion=add"], ["fusion", "sum", "concat"]),

@@ -66,6 +66,9 @@ def test_run_offline_logs_group_name_config_scores_table_and_overlays(cli, tmp_p
     assert any("predictions" in key for key in history)
     assert list(tmp_path.rglob("media/images/mask/**/*.png"))
     assert record.wandb_url is None
+    (log,) = tmp_path.rglob("train.log")
+    (file,) = tmp_path.rglob("*.wandb")
+    assert f"curves: wandb leet run {file.parent}\n" in log.read_text()
 
 
 def test_run_finishes_when_wandb_cannot_start(cli, tmp_path, monkeypatch):

@@ -14,7 +14,6 @@ from msaseg.training.wandb_mode import Mode, choose_mode, for_the_jobs, server_f
 
 pytestmark = pytest.mark.filterwarnings("default")  # wandb's own threads and sockets
 KEY = "a" * 40
-LOGGER = "msaseg.training.logger.RunLogger"
 
 
 @pytest.fixture
@@ -86,11 +85,10 @@ def test_sweep_without_a_server_is_told_once_and_its_jobs_ask_no_more(monkeypatc
     logged_in(monkeypatch, True)
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.setattr(wandb_mode, "server_fault", lambda *_: "gone")
-    assert for_the_jobs(LOGGER) == {"WANDB_MODE": "offline"}
+    assert for_the_jobs() == {"WANDB_MODE": "offline"}
     assert capsys.readouterr().out.count("gone") == 1
-    assert for_the_jobs("None") == {}
     monkeypatch.setattr(wandb_mode, "server_fault", lambda *_: None)
-    assert for_the_jobs(LOGGER) == {}
+    assert for_the_jobs() == {}
 
 
 def start(outputs, url, *words):
@@ -115,6 +113,8 @@ def test_run_without_a_server_is_recorded_and_kept_offline_and_says_so_once(serv
     assert record.wandb_url is None
     assert record.seconds["setup"] < 30
     assert output.count("W&B is left for later") == 1
+    assert output.count("curves: wandb leet run ") == 1
+    assert "wandb: " not in output
     assert "Traceback" not in output
     assert len(list(tmp_path.rglob("wandb/offline-run-*/*.wandb"))) == 1
 

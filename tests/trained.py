@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from msaseg.config import compose_run, hashed_part
 from msaseg.training.checkpoints import save_weights
-from msaseg.training.run import build
+from msaseg.training.trainer import build
 
 
 def leave_checkpoint(path, *overrides, seen=None, taught=None):

@@ -15,7 +15,7 @@ def check(config: DictConfig) -> None:
     """Refuse what composes but cannot be meant.
 
     Raises:
-        UserError: a row that the table does not have, a selection on test, several devices for one run, an
+        UserError: a row that the table does not have, a selection on test, devices that cannot share a batch, an
             encoder by its name alone, a number of another kind or out of range.
     """
     rows = config.table.get("rows")
@@ -23,12 +23,13 @@ def check(config: DictConfig) -> None:
         raise UserError(f"row={config.row} is not a row of table {config.table.id}: {', '.join(rows)}")
     if config.protocol.select == "best" and config.protocol.watch != "val":
         raise UserError("protocol.select=best chooses by the part watched: it needs protocol.watch=val, never test")
-    if config.trainer.devices != 1:
-        raise UserError(f"trainer.devices={config.trainer.devices}: a run takes one device; -m fills the others")
     encoder = OmegaConf.select(config, "model.net.encoder")
     if isinstance(encoder, str):
         raise UserError(f"model.net.encoder={encoder}: a name means random weights: write model/net/encoder={encoder}")
     _check_numbers(config)
+    devices, batch = config.trainer.devices, config.data.batch_size
+    if not _whole(devices, 1) or batch % devices:
+        raise UserError(f"trainer.devices={devices}: set a whole number that divides data.batch_size={batch}")
 
 
 def _check_numbers(config: DictConfig) -> None:

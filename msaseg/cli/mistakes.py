@@ -1,6 +1,7 @@
 """Turn what a user's mistake raises, deep in Hydra or in a constructor, into one line with the mend."""
 
 import difflib
+import errno
 import re
 from collections.abc import Iterable, Iterator
 
@@ -15,6 +16,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from msaseg.cli.errors import UserError
 from msaseg.config import CONF, compose_run
+
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+"""What the system says of a file that cannot be written."""
 
 MENDABLE = (ValueError, TypeError, FileNotFoundError)
 """What constructors raise for an argument that they cannot take."""
@@ -32,6 +36,8 @@ def explain(error: BaseException, overrides: list[str]) -> str | None:
         if isinstance(link, UserError):
             return str(link)
     for link in chain:
+        if isinstance(link, OSError) and link.errno in DISK and link.filename:
+            return f"{link.filename}: {link.strerror}: free space there or write elsewhere, and repeat the command"
         if isinstance(link, MissingConfigException):
             return _unknown_option(link)
         if isinstance(link, InstantiationException):

@@ -36,13 +36,18 @@ def stops_in_one_line() -> Iterator[None]:
     except BaseException:
         if not _received:
             raise
-        print(_line(), file=sys.stderr, flush=True)
+        print(_line(), end="", file=sys.stderr, flush=True)
         raise SystemExit(128 + _received[0]) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         _received.clear()
         _whence.clear()
+
+
+def told_to_stop() -> bool:
+    """Return whether a signal was received."""
+    return bool(_received)
 
 
 def goes_on_from(whence: Callable[[], str]) -> None:
@@ -64,7 +69,7 @@ def undisturbed() -> Iterator[None]:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     if _received:
-        os.write(2, f"{_line()}\n".encode())
+        os.write(2, _line().encode())
         os._exit(128 + _received[0])
     _received.append(number)
     if not _put_off.is_set():
@@ -72,4 +77,6 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _line() -> str:
-    return f"stopped; the same command goes on from {_whence[0]() if _whence else 'here'}"
+    if "LOCAL_RANK" in os.environ:  # one of several processes of a run: the one that started them tells
+        return ""
+    return f"stopped; the same command goes on from {_whence[0]() if _whence else 'here'}\n"

@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m msaseg.dashboard",
         description="Publish a W&B report over all tables and a workspace for each; a later call updates them.",
     )
-    project = str(OmegaConf.load(CONF / "logger" / "wandb.yaml").project)
+    project = str(OmegaConf.load(CONF / "logger" / "wandb.yaml").wandb.project)
     parser.add_argument("--dry-run", action="store_true", help="print an outline of what would be published")
     parser.add_argument("--json", action="store_true", help="print all of it, and publish nothing")
     parser.add_argument("--entity", help="user or team; default: that of the account")

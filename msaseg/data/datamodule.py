@@ -14,21 +14,22 @@ from msaseg.data.sampler import EpochSampler, EvalSampler
 from msaseg.data.splits import SplitRule, Splits
 from msaseg.data.transforms import Augment
 
+PATIENCE = 300
+"""Seconds without a batch after which a loader worker counts as lost."""
+
 
 class CamVidDataModule(pl.LightningDataModule):
     """Frames from a source, divided by a split, in batches.
 
     The order of frames and their augmentation are functions of (seed, epoch, frame): they depend neither on
     the number of workers nor on whether a run was broken off and resumed: set `first_epoch` before a resumed fit.
-    A last training batch of a single frame is left out of the epoch, since batch normalisation may find one value
-    a channel in it.
 
     Args:
         source: the frames.
         split: the rule that divides them.
         num_classes: 11 (void is ignored) or 12 (void is the twelfth class, as in the paper).
-        batch_size: frames a training step.
-        eval_batch_size: frames a validation or test step; null = `batch_size`.
+        batch_size: frames a training step, over all processes of a run.
+        eval_batch_size: frames a validation or test step, in each; null = `batch_size`.
         num_workers: processes that read ahead; 0 reads in this one.
         augment: training augmentation; null = none.
         watch: split that is scored after every epoch: "val", or "test" where a protocol draws its test curve
@@ -103,9 +104,8 @@ class CamVidDataModule(pl.LightningDataModule):
         dataset = FrameDataset(
             self.store, self.splits.train, self.num_classes, False, pipeline=pipeline, seed=self.seed
         )
-        sampler = EpochSampler(len(dataset), self.seed, self.first_epoch)
-        single = len(sampler) > self.batch_size and len(sampler) % self.batch_size == 1
-        return self._loader(dataset, sampler, self.batch_size, drop_last=single)
+        sampler = EpochSampler(len(dataset), self.seed, self.batch_size, self.first_epoch)
+        return self._loader(dataset, sampler, self.batch_size // sampler.world)
 
     def val_dataloader(self) -> DataLoader[Sample] | list[DataLoader[Sample]]:
         """In order, labels at their own size; no loader if there is nothing to watch."""
@@ -119,19 +119,19 @@ class CamVidDataModule(pl.LightningDataModule):
     def eval_loader(self, names: tuple[str, ...]) -> DataLoader[Sample]:
         """These frames in order, labels at their own size."""
         dataset = FrameDataset(self.store, names, self.num_classes, True)
-        return self._loader(dataset, EvalSampler(len(dataset)), self.eval_batch_size, drop_last=False)
+        return self._loader(dataset, EvalSampler(len(dataset)), self.eval_batch_size)
 
     def _loader(
-        self, dataset: FrameDataset, sampler: EpochSampler | EvalSampler, batch_size: int, drop_last: bool
+        self, dataset: FrameDataset, sampler: EpochSampler | EvalSampler, batch_size: int
     ) -> DataLoader[Sample]:
         return DataLoader(
             dataset,
             batch_size=batch_size,
             sampler=sampler,
-            drop_last=drop_last,
             num_workers=self.num_workers,
             collate_fn=collate,
             worker_init_fn=_start_worker,
+            timeout=PATIENCE if self.num_workers else 0,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator().manual_seed(self.seed),  # to start workers takes no number from the nets' own

@@ -9,7 +9,7 @@ from msaseg.cli.errors import UserError
 from msaseg.config import compose_run, loader_workers
 from msaseg.data.datamodule import CamVidDataModule
 from msaseg.training.restore import Restored, construct
-from msaseg.training.run import build
+from msaseg.training.trainer import build
 
 DATA = "msaseg.data"
 

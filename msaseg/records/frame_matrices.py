@@ -36,9 +36,10 @@ class FrameMatrices:
     @classmethod
     def of(cls, parts: Mapping[str, Sequence[str]], matrices: Mapping[str, NDArray[np.uint32]]) -> "FrameMatrices":
         """Join parts, as frame names, and the frames' matrices."""
-        position = {name: i for i, name in enumerate(matrices)}
+        scored = dict.fromkeys(name for names in parts.values() for name in names)
+        position = {name: i for i, name in enumerate(scored)}
         indices = {part: np.array([position[name] for name in names], np.int64) for part, names in parts.items()}
-        return cls(tuple(matrices), np.stack(list(matrices.values())), indices)
+        return cls(tuple(scored), np.stack([matrices[name] for name in scored]), indices)
 
     def part(self, name: str) -> tuple[tuple[str, ...], NDArray[np.uint32]]:
         """Return the frame ids of a part and their matrices."""

@@ -1,6 +1,6 @@
 """One JSON file a finished run: written, read and named here only."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -188,9 +188,13 @@ class RunRecord:
         """Read a record.
 
         Raises:
-            UserError: the file is not JSON, lacks a field, or its mIoU is not its matrix's; one line with the mend.
+            UserError: the file is not JSON, lacks a field or has a wrong one, or its mIoU is not its
+                matrix's; one line with the mend.
         """
         record = cls(**read_fields(path, cls, SCHEMA, AGAIN))
+        for field in fields(RunKey):
+            if type(value := getattr(record, field.name)) is not field.type:
+                raise UserError(f"{path}: {field.name} is {value!r}; {way_back(path, AGAIN)}")
         if wrong := disagreement(record.metrics, record.confusion):
             raise UserError(f"{path}: {wrong}; {way_back(path, AGAIN)}")
         return record

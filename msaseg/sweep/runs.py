@@ -66,7 +66,7 @@ def make_runs(jobs: Sequence[Job], settings: Settings, logger: DictConfig | None
         print(f"{finished} of {total} runs are finished already (rerun=true makes them again)", flush=True)
     if not jobs:
         return []
-    told = for_the_jobs(str(logger.get("_target_")) if logger else "")
+    told = for_the_jobs() if "wandb" in (logger or {}) else {}
     places = settings.places(visible_gpus())
     share_cores(places.count)
     with SweepProgress(total, finished) as shown:

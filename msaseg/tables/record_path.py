@@ -28,9 +28,14 @@ class RecordPaths:
 
     Args:
         config: of any of the runs; they share protocol and folders.
+
+    Raises:
+        UserError: a run for debugging, which leaves none.
     """
 
     def __init__(self, config: DictConfig) -> None:
+        if config.get("debug"):
+            raise UserError(f"+debug={config.debug}: such a run leaves no record: leave -m out")
         self.outputs, self.protocol = Path(config.paths.outputs), config.protocol.name
         self.root, self.own = records_root(config.protocol.publish, self.outputs), records_root(False, self.outputs)
         self.found = recorded(self.root, self.protocol)

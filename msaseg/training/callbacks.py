@@ -1,17 +1,15 @@
 """What happens beside a run: the loss is watched, a few predictions are shown."""
 
-import logging
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
 from msaseg.cli.errors import UserError
-from msaseg.training.logger import Prediction, RunLogger
+from msaseg.training.logger import Prediction, wandb_of
 from msaseg.training.module import SegmentationModule
-
-log = logging.getLogger(__name__)
 
 
 class LossWatch(pl.Callback):
@@ -35,12 +33,12 @@ class LossWatch(pl.Callback):
         batch_idx: int,
     ) -> None:
         """Look at the previous step's loss and put this one's aside."""
-        self._look()
+        self._look(trainer)
         self._pending = (trainer.global_step, outputs["loss"].detach(), list(batch["name"]))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look at the last loss, and at what its step made of the weights, before the checkpoint is written."""
-        self._look()
+        self._look(trainer)
         tensors = [value for value in pl_module.state_dict().values() if value.is_floating_point()]
         if not torch.stack([value.isfinite().all() for value in tensors]).all():
             raise UserError(
@@ -48,15 +46,33 @@ class LossWatch(pl.Callback):
                 f"lower the rate (model.lr, model.encoder_lr)"
             )
 
-    def _look(self) -> None:
+    def _look(self, trainer: pl.Trainer) -> None:
         if self._pending is None:
             return
         (step, loss, names), self._pending = self._pending, None
+        loss = trainer.strategy.reduce(loss, reduce_op="mean")  # of all processes: they stop together
         if not torch.isfinite(loss):
+            names = _of_all(names, trainer.world_size)
             raise UserError(
                 f"the loss became {loss.item()} at step {step} on the frames {', '.join(names)}; "
                 f"lower the rate (model.lr, model.encoder_lr) or look at these frames"
             )
+
+
+class OwnNumbers(pl.Callback):
+    """Give each of several processes random numbers of its own, drawn from (seed, epoch, rank).
+
+    Args:
+        seed: of the run.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Seed torch; a run that goes on from a checkpoint draws what an unbroken one draws."""
+        drawn = np.random.SeedSequence((self.seed, trainer.current_epoch, trainer.global_rank))
+        torch.manual_seed(int(drawn.generate_state(1)[0]))
 
 
 class LastLook(pl.Callback):
@@ -68,25 +84,12 @@ class LastLook(pl.Callback):
             trainer.check_val_every_n_epoch = 1
 
 
-class EpochLine(pl.Callback):
-    """Log one line an epoch, where no progress bar can be seen: in a file, under a sweep."""
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Tell how the epoch before went; its sums are complete only now."""
-        self._tell(trainer, pl_module)
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Tell how the last epoch went."""
-        self._tell(trainer, pl_module)
-
-    def _tell(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        assert isinstance(module, SegmentationModule)
-        last = {key: series[-1] for key, series in module.history.items() if key != "train/step_loss"}
-        if "train/loss" not in last:
-            return
-        epoch = last["train/loss"][0]
-        values = [f"{key} {value:.4g}" for key, (of, value) in last.items() if of == epoch and "class_" not in key]
-        log.info("epoch %d/%d: %s", epoch, trainer.max_epochs or 0, ", ".join(values))
+def _of_all(names: list[str], world_size: int) -> list[str]:
+    if world_size == 1:
+        return names
+    found: list[list[str]] = [[]] * world_size
+    torch.distributed.all_gather_object(found, names)
+    return [name for part in found for name in part]
 
 
 class PredictionPanel(pl.Callback):
@@ -121,7 +124,6 @@ class PredictionPanel(pl.Callback):
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log what was kept."""
         assert isinstance(pl_module, SegmentationModule)
-        for logger in trainer.loggers:
-            if isinstance(logger, RunLogger):
-                logger.log_test(pl_module.results["test"], pl_module.classes, self._shown)
+        for logger in wandb_of(trainer.loggers):
+            logger.log_test(pl_module.results["test"], pl_module.classes, self._shown)
         self._shown = []

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ def newest_usable(folder: Path, module: nn.Module, *, to_resume: bool) -> Path |
                 _check_progress(content, module, epochs_done(path))
         except DamagedError as error:
             log.warning("checkpoint %s cannot be read (%s): using the one before it", path, error)
-            path.rename(path.with_suffix(".broken"))
+            with suppress(FileNotFoundError):  # another process of the run was faster
+                path.rename(path.with_suffix(".broken"))
         else:
             return path
     return None

@@ -14,7 +14,7 @@ from msaseg.records import provenance
 from msaseg.records.run import key_of_record
 from msaseg.training.module import SegmentationModule
 from msaseg.training.record import make_record
-from msaseg.training.run import build
+from msaseg.training.trainer import build
 
 log = logging.getLogger(__name__)
 

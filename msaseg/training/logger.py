@@ -1,7 +1,9 @@
-"""A run's view in W&B. The record is the truth: whatever goes wrong here is said once and costs seconds."""
+"""A run's views while it runs. The record is the truth: what goes wrong with W&B is said once and costs seconds."""
 
 import logging
-from collections.abc import Callable, Sequence
+import os
+import shlex
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from lightning_fabric.loggers.logger import _DummyExperiment as DummyExperiment
 from lightning_fabric.loggers.logger import rank_zero_experiment
-from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
 from msaseg.training.wandb_mode import LATER, PATIENCE, choose_mode
 
@@ -50,6 +52,7 @@ class RunLogger(WandbLogger):
     """
 
     def __init__(self, project: str, group: str, name: str, tags: Sequence[str], id: str, save_dir: str | Path) -> None:
+        os.environ.setdefault("WANDB_SILENT", "true")  # `how_to_watch` says in a line what it says in thirty
         import wandb
 
         self.broken = False
@@ -121,13 +124,20 @@ class RunLogger(WandbLogger):
 
         return None if wandb.run is None or wandb.run.offline else wandb.run.url
 
+    @property
+    def folder(self) -> str | None:
+        """Where W&B keeps its own copy of the run, if it runs."""
+        import wandb
+
+        return None if wandb.run is None else wandb.run.settings.sync_dir
+
     def finish(self, failed: bool) -> None:
         """Close the W&B run with its exit code, so that a sweep is not one run; a lost server is not waited for."""
         import wandb
 
-        if wandb.run is None:
+        folder = self.folder
+        if folder is None:
             return
-        folder = wandb.run.settings.sync_dir
         try:
             wandb.finish(exit_code=int(failed))
         except Exception as error:  # as above
@@ -159,6 +169,23 @@ class RunLogger(WandbLogger):
                 "test/predictions": [_overlay(prediction, labels) for prediction in predictions],
             }
         )
+
+
+def wandb_of(loggers: Iterable[Logger]) -> list[RunLogger]:
+    """Return those that write to W&B."""
+    return [logger for logger in loggers if isinstance(logger, RunLogger)]
+
+
+def how_to_watch(logger: Logger) -> str:
+    """Return one line that says where a logger's curves are and how to see them; the logger is open."""
+    where = ""
+    if isinstance(logger, RunLogger):
+        where = logger.url or (f"wandb leet run {shlex.quote(logger.folder)}" if logger.folder else "")
+    elif isinstance(logger, TensorBoardLogger):
+        where = f"tensorboard --logdir {shlex.quote(str(logger.log_dir))}"
+    elif isinstance(logger, CSVLogger):
+        where = f"{logger.log_dir}/metrics.csv"
+    return f"curves: {where or 'none'}"
 
 
 def _left_for_later(reason: str) -> None:

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from msaseg.classes import CLASSES
+from msaseg.classes import CLASSES, IGNORE
 from msaseg.data.dataset import Batch
 from msaseg.nets.net import SegmentationNet
 from msaseg.training.losses import SegmentationLoss
@@ -107,19 +107,29 @@ class SegmentationModule(pl.LightningModule):
         """Return the weighted sum of the losses of one batch."""
         images, labels = _normalise(batch["image"]), batch["label"].long()
         logits, extra = self.net.all_outputs(images) if self.auxiliary else (self.net(images), {})
-        loss: Tensor = self.loss(logits, labels)
+        share = self._share(labels)
+        loss: Tensor = self.loss(logits, labels) * share
         self._matrix("train").update(logits.detach().argmax(1), labels)
         self._train_loss += loss.detach()
         for key, (auxiliary_loss, weight) in self.auxiliary.items():
-            loss = loss + weight * auxiliary_loss(extra[key], labels)
+            loss = loss + weight * auxiliary_loss(extra[key], labels) * share
         return loss
+
+    def _share(self, labels: Tensor) -> Tensor | float:
+        """Return the weight of this process's mean over pixels, so that the mean over processes is that over all."""
+        if self.trainer.world_size == 1:
+            return 1.0
+        own = (labels != IGNORE).sum().float()
+        mean = self.trainer.strategy.reduce(own.clone(), reduce_op="mean")
+        assert isinstance(mean, Tensor)
+        return own / mean.clamp(min=1)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Score one batch of the validation split."""
         labels = batch["label"].long()
         logits = self.upsampled_logits(batch)
         self._matrix("val").update(logits.argmax(1), labels)
-        self.log("val/loss", self.loss(logits, labels), batch_size=len(labels), on_epoch=True)
+        self.log("val/loss", self.loss(logits, labels), batch_size=len(labels), on_epoch=True, sync_dist=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Score one batch of the test split; return the predicted classes (N, H, W)."""
@@ -154,13 +164,19 @@ class SegmentationModule(pl.LightningModule):
         if step == 1 or step % max(1, int(self.trainer.estimated_stepping_batches) // STEP_LOSSES) == 0:
             self._step_losses.append((step, outputs["loss"].detach()))
 
+    def _mean(self, loss: Tensor) -> Tensor:
+        """Return the mean over the processes of the run."""
+        mean = self.trainer.strategy.reduce(loss, reduce_op="mean")
+        assert isinstance(mean, Tensor)
+        return mean
+
     def on_train_epoch_end(self) -> None:
         """Log the epoch's loss, scores and seconds."""
-        points = [[step, round(loss.item(), 6)] for step, loss in self._step_losses]
+        points = [[step, round(float(self._mean(loss)), 6)] for step, loss in self._step_losses]
         self.history.setdefault("train/step_loss", []).extend(points)
         self._step_losses.clear()
         batches = max(1, self.trainer.num_training_batches)
-        self._note("train/loss", (self._train_loss / batches).item())
+        self._note("train/loss", float(self._mean(self._train_loss / batches)))
         self._note("train/seconds", time.perf_counter() - self._epoch_start)
         self._finish("train")
 
@@ -172,6 +188,14 @@ class SegmentationModule(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         """Keep and log the test scores."""
         self._finish("test")
+        self.gather_frames()
+
+    def gather_frames(self) -> None:
+        """Have every process know the matrices of the frames that the others scored."""
+        if self.trainer.world_size > 1:
+            found: list[dict[str, NDArray[np.uint32]]] = [{}] * self.trainer.world_size
+            torch.distributed.all_gather_object(found, self.frame_matrices)
+            self.frame_matrices = {name: matrix for part in found for name, matrix in part.items()}
 
     def _finish(self, stage: str) -> None:
         matrix = self._matrix(stage)

@@ -3,9 +3,9 @@
 import logging
 import shlex
 import shutil
-import sys
 import time
 import warnings
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,29 +14,33 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from filelock import FileLock
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import EMAWeightAveraging, LearningRateMonitor, RichProgressBar
-from pytorch_lightning.loggers import Logger
+from omegaconf import DictConfig
 
 from msaseg.cli.errors import UserError
 from msaseg.cli.stopping import goes_on_from, undisturbed
 from msaseg.config import hashed_part
 from msaseg.data.datamodule import CamVidDataModule
 from msaseg.data.distance import DistanceParts
+from msaseg.data.splits import Splits
 from msaseg.records import provenance
 from msaseg.records.frame_matrices import FrameMatrices, file_beside
 from msaseg.records.run import key_of_record
 from msaseg.training import checkpoints
-from msaseg.training.callbacks import EpochLine, LastLook, LossWatch, PredictionPanel
-from msaseg.training.logger import RunLogger
+from msaseg.training.faults import faults_named
+from msaseg.training.logger import how_to_watch, wandb_of
 from msaseg.training.metrics import scores
 from msaseg.training.module import SegmentationModule
+from msaseg.training.processes import is_one_of_several, run_processes, told_once
 from msaseg.training.record import make_record
+from msaseg.training.trainer import build as build
+from msaseg.training.trainer import make_loggers as make_loggers
+from msaseg.training.trainer import make_trainer as make_trainer
+from msaseg.training.trainer import on_gpu
 
 log = logging.getLogger(__name__)
-logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)  # no tips, no device list
-logging.getLogger("pytorch_lightning.trainer.connectors.signal_connector").setLevel(logging.WARNING)
+for source in ("utilities.rank_zero", "trainer.connectors.signal_connector"):  # no tips, no device list
+    logging.getLogger(f"pytorch_lightning.{source}").setLevel(logging.WARNING)
+logging.getLogger("lightning_fabric.utilities.distributed").setLevel(logging.WARNING)
 
 EXPECTED_WARNINGS = (
     r".*isinstance\(treespec, LeafSpec\)",  # Lightning 2.6 on torch 2.15
@@ -44,16 +48,17 @@ EXPECTED_WARNINGS = (
     r"The '.*_dataloader' does not have many workers",  # none on few cores, on purpose
     r"Total length of `list` across ranks is zero",  # a protocol without a part to watch
     r"The number of training batches",  # fewer than log_every_n_steps
+    r"It is recommended to use `self.log\(",  # scores of several processes are summed before they are logged
 )
 
 
-def train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
+def train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
     """Fit, test and record one run; a second process on the same run waits, then finds the record.
 
     Args:
         config: composed and frozen.
         run_dir: checkpoints and logs go here.
-        record_path: where the record is written, last of all.
+        record_path: where the record is written, last of all; None: nowhere, of a run for debugging.
 
     Raises:
         UserError: a mistake in data, weights or values, in one line.
@@ -61,36 +66,55 @@ def train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     goes_on_from(lambda: checkpoints.next_stage(run_dir, config.protocol.epochs))
-    with FileLock(run_dir / "running.lock"):
-        if record_path.exists() and not config.rerun:
+    with nullcontext() if is_one_of_several() else FileLock(run_dir / "running.lock"):
+        if record_path and record_path.exists() and not config.rerun:
             log.info("finished meanwhile by another process: %s", record_path)
             return
-        _train(config, run_dir, record_path)
+        if config.trainer.devices > 1 and not is_one_of_several():
+            _check_devices(config)
+            run_processes(config.trainer.devices, run_dir)
+            return
+        with told_once(), faults_named(run_dir):
+            _train(config, run_dir, record_path)
 
 
-def _train(config: DictConfig, run_dir: Path, record_path: Path) -> None:
+def _check_devices(config: DictConfig) -> None:
+    gpus = torch.cuda.device_count()
+    if on_gpu(config) and gpus < config.trainer.devices:
+        raise UserError(f"trainer.devices={config.trainer.devices}: this process sees {gpus} GPUs: set fewer devices")
+
+
+def _train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
     started = time.perf_counter()
     for message in EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message)
     pl.seed_everything(config.seed, verbose=False)
     data: CamVidDataModule = build(config, "data")
     data.setup()  # bad data is told before weights are fetched
-    if config.protocol.select == "best" and not data.splits.val:
+    if config.debug == "overfit":
+        data.splits = Splits(data.splits.train[: data.batch_size], (), data.splits.test)
+    if record_path and config.protocol.select == "best" and not data.splits.val:
         raise UserError("protocol.select=best: this split has no validation frames to choose by: set it to last")
+    for name in ("val", "test"):
+        frames = len(getattr(data.splits, name))
+        if 0 < frames < config.trainer.devices:
+            raise UserError(f"trainer.devices={config.trainer.devices}: {name} has {frames} frames: set fewer devices")
     module: SegmentationModule = build(config, "model")
-    logger = build(config, "logger", save_dir=run_dir) if config.get("logger") else False
-    trainer = make_trainer(config, run_dir, logger)
+    loggers = make_loggers(config, run_dir)
+    trainer = make_trainer(config, run_dir, loggers)
     failed = True
     try:
-        if isinstance(logger, Logger):
+        for logger in loggers:
             logger.log_hyperparams(hashed_part(config) | {"row": str(config.row)})
+            log.info(how_to_watch(logger))
         _fit_test_record(config, trainer, module, data, run_dir=run_dir, record_path=record_path, started=started)
         failed = False
     finally:
-        if isinstance(logger, RunLogger):
+        for logger in wandb_of(loggers):
             logger.finish(failed)  # last of all: nothing of the run depends on a server
-    for folder in (checkpoints.resume_folder(run_dir), checkpoints.best_folder(run_dir)):
-        shutil.rmtree(folder, ignore_errors=True)
+    if trainer.is_global_zero:
+        for folder in (checkpoints.resume_folder(run_dir), checkpoints.best_folder(run_dir)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fit_test_record(
@@ -100,7 +124,7 @@ def _fit_test_record(
     data: CamVidDataModule,
     *,
     run_dir: Path,
-    record_path: Path,
+    record_path: Path | None,
     started: float,
 ) -> None:
     resumed = checkpoints.newest_usable(checkpoints.resume_folder(run_dir), module, to_resume=True)
@@ -110,11 +134,18 @@ def _fit_test_record(
     ready = time.perf_counter()
     fit(trainer, module, data, resumed)
     fitted = time.perf_counter()
+    if record_path is None:
+        log.info(
+            "debug=%s: train mIoU %s %%, no record: %s", config.debug, module.results["train"]["miou_pct"], run_dir
+        )
+        return
     if config.protocol.select == "best":
         _load_best(module, run_dir)
         trainer.validate(module, data, verbose=False)  # the record's val scores are those of the epoch tested
     trainer.test(module, data, verbose=False)
-    parts, probed = score_probe(config, module, data, trainer)
+    splits, probed = score_probe(config, module, data, trainer)
+    if not trainer.is_global_zero:
+        return
     checkpoints.save_weights(module, hashed_part(config), run_dir / "weights.ckpt")
     seconds = {
         "setup": ready - started,
@@ -128,11 +159,12 @@ def _fit_test_record(
         module,
         results=module.results | probed,
         seconds=seconds,
-        hardware=provenance.hardware(trainer.strategy.root_device, trainer.precision),
+        hardware=provenance.hardware(trainer.strategy.root_device, trainer.precision)
+        | {"processes": trainer.world_size},
         data=data,
-        url=trainer.logger.url if isinstance(trainer.logger, RunLogger) else None,
+        url=next((logger.url for logger in wandb_of(trainer.loggers)), None),
     )
-    frames = FrameMatrices.of({"test": data.splits.test} | parts, module.frame_matrices)
+    frames = FrameMatrices.of({"test": data.splits.test} | splits, module.frame_matrices)
     with undisturbed():
         record = replace(record, frame_matrices=frames.save(file_beside(record_path)))
         record.save(record_path)
@@ -140,39 +172,6 @@ def _fit_test_record(
     weights = str(run_dir / "weights.ckpt")
     log.info("checkpoint: %s", weights)
     log.info("next: python -m msaseg.predict %s input=PHOTO.jpg output=segmented", shlex.quote(f"checkpoint={weights}"))
-
-
-def build(config: DictConfig, key: str, **arguments: Any) -> Any:  # noqa: ANN401 - the target's type
-    """Instantiate one top-level part of a frozen configuration, with plain lists and dicts."""
-    part = OmegaConf.create({key: OmegaConf.to_container(config[key], resolve=True)})
-    return instantiate(part[key], _convert_="all", **arguments)
-
-
-def make_trainer(config: DictConfig, run_dir: Path, logger: Logger | bool) -> pl.Trainer:
-    """Return the Trainer of a run, with the precision of this machine for `precision: auto`."""
-    precision = config.trainer.precision
-    callbacks: list[pl.Callback] = [LastLook(), LossWatch(), PredictionPanel(), checkpoints.resume_points(run_dir)]
-    callbacks.append(checkpoints.ConfigurationKept(hashed_part(config)))
-    if config.protocol.select == "best":
-        callbacks.append(checkpoints.best_weights(run_dir))
-    if config.protocol.get("average") is not None:
-        callbacks.append(EMAWeightAveraging(decay=config.protocol.average))
-    if logger:
-        callbacks.append(LearningRateMonitor("step"))
-    callbacks.append(RichProgressBar(leave=True) if sys.stdout.isatty() else EpochLine())
-    trainer: pl.Trainer = build(
-        config,
-        "trainer",
-        callbacks=callbacks,
-        logger=logger,
-        default_root_dir=str(run_dir),
-        precision=provenance.best_precision(config.protocol.cpu_precision) if precision == "auto" else precision,
-        use_distributed_sampler=False,  # the data module's own samplers know ranks and epochs
-        num_sanity_val_steps=0,
-        enable_progress_bar=sys.stdout.isatty(),
-        enable_model_summary=False,
-    )
-    return trainer
 
 
 def fit(trainer: pl.Trainer, module: SegmentationModule, data: CamVidDataModule, resumed: Path | None) -> None:
@@ -212,6 +211,7 @@ def score_probe(
     with torch.inference_mode(), trainer.precision_plugin.forward_context():
         for batch in data.eval_loader(tuple(further)):
             module.predict_scored(data.transfer_batch_to_device(batch, module.device, 0))
+    module.gather_frames()
     results: dict[str, dict[str, Any]] = {part: {"frames": len(names)} for part, names in parts.items()}
     for part, names in scored.items():
         confusion = torch.from_numpy(sum(module.frame_matrices[name].astype(np.int64) for name in names))

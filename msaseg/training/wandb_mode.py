@@ -85,14 +85,8 @@ def _answer(base_url: str, key: str | None) -> str | None:
         return f"{base_url}: {' '.join(str(reason).split())}"
 
 
-def for_the_jobs(logger: str) -> dict[str, str]:
-    """Return the environment that tells the runs of a sweep to stay offline, if W&B takes none: asked and said once.
-
-    Args:
-        logger: the `_target_` of the runs' logger.
-    """
-    if not logger.endswith("RunLogger"):
-        return {}
+def for_the_jobs() -> dict[str, str]:
+    """Return the environment that tells the runs of a sweep to stay offline, if W&B takes none: asked and said once."""
     mode = choose_mode()
     if mode.fault is None:
         return {}

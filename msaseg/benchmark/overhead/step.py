@@ -34,8 +34,7 @@ def measure_step(repeats: int, steps: int) -> tuple[Measurement, dict[str, Any]]
     data = with_store(config)
     module: SegmentationModule = running.build(config, "model")
     with tempfile.TemporaryDirectory() as folder:
-        logger = running.build(config, "logger", save_dir=folder)
-        trainer = running.make_trainer(config, Path(folder), logger)
+        trainer = running.make_trainer(config, Path(folder), running.make_loggers(config, Path(folder)))
         turns = Turns(data.train_dataloader(), steps)
         trainer.callbacks.append(turns)  # type: ignore[attr-defined]
         running.fit(trainer, module, data, None)

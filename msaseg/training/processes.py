@@ -1,0 +1,125 @@
+"""One run in several processes, one per device: that of the command starts the others, and stops all if one fails."""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+
+from msaseg.cli.errors import UserError
+
+RANK = "LOCAL_RANK"
+"""Environment variable that says which of several processes this is; torch and Lightning read it too."""
+
+STARTER = "MSASEG_STARTER"
+"""Environment variable with the process that started this one as one of several."""
+
+PAUSE = 5.0
+"""Seconds that make an error be told once, by the first process if all share it: the others wait, and are stopped."""
+
+GRACE = 10.0
+"""Seconds between asking a process to stop and killing it: it may wait for another that is gone."""
+
+
+def rank() -> int:
+    """Return which of the processes of a run this is; 0 of a single one."""
+    return int(os.environ.get(RANK, 0))
+
+
+def is_one_of_several() -> bool:
+    """Return whether another process started this one for a share of its run."""
+    return RANK in os.environ
+
+
+def run_processes(count: int, run_dir: Path) -> None:
+    """Make this run in `count` processes.
+
+    Raises:
+        UserError: one was killed.
+        SystemExit: one failed, with its status; it has told why.
+    """
+    chosen = HydraConfig.get().overrides
+    words = [*chosen.task, *(word for word in chosen.hydra if not word.startswith("hydra.mode"))]
+    words += [f'hydra.run.dir="{run_dir}"', "hydra.output_subdir=null"]
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    shared[STARTER] = str(os.getpid())
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        for number in range(count):
+            processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "msaseg.train", *words],
+                    env={**os.environ, **shared, RANK: str(number)},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL if number else None,
+                    start_new_session=True,  # Ctrl-C is for this process, which passes it on
+                )
+            )
+        _wait(processes)
+    finally:
+        _stop(processes)
+
+
+def _wait(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
+    while True:
+        codes = [process.poll() for process in processes]
+        for number, code in enumerate(codes, start=1):
+            if code and code < 0:
+                name = f"process {number} of {len(codes)}"
+                raise UserError(f"{name} was killed by signal {-code}: if memory ran out, lower data.batch_size")
+            if code:
+                raise SystemExit(code)
+        if None not in codes:
+            return
+        time.sleep(0.1)
+
+
+def _stop(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)  # to SIGTERM Lightning answers with a broadcast, in which all may wait
+    deadline = time.monotonic() + GRACE
+    for process in processes:
+        try:
+            process.wait(timeout=max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def told_once() -> Iterator[None]:
+    """Within it the first process speaks for all, and of an error that stops the others only the cause is told."""
+    if STARTER in os.environ:
+        threading.Thread(target=_end_with_starter, daemon=True).start()
+    if rank():
+        logging.disable()
+        warnings.simplefilter("ignore")
+    try:
+        yield
+    except Exception as error:
+        if is_one_of_several():  # a process that was left alone fails at once, and is stopped before it tells
+            time.sleep(PAUSE * (2 * (rank() > 0) + (not isinstance(error, UserError))))
+        raise
+
+
+def _end_with_starter() -> None:
+    while os.getppid() == int(os.environ[STARTER]):
+        time.sleep(0.5)
+    os._exit(128 + signal.SIGTERM)
+
+
+def _free_port() -> int:
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        port: int = chosen.getsockname()[1]
+        return port

@@ -1,0 +1,150 @@
+"""What a machine does to a run: each ends in one line with the mend, and the same command goes on."""
+
+import errno
+import os
+import time
+
+import pytest
+import torch
+from command_line import TINY, records
+
+from msaseg.cli.errors import UserError
+from msaseg.records import files
+from msaseg.records.run import RunRecord
+from msaseg.training import checkpoints, faults
+from msaseg.training.module import SegmentationModule
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+def raising(error):
+    def fail(*_, **__):
+        raise error
+
+    return fail
+
+
+def error_lines(capsys):
+    return [line for line in capsys.readouterr().err.splitlines() if not line.startswith("Error executing job")]
+
+
+@pytest.mark.parametrize("what", ["checkpoint", "weights", "frames", "record", "cache", "csv"])
+def test_full_disk_is_one_line_and_the_same_command_goes_on(cli, tmp_path, monkeypatch, capsys, what):
+    error = OSError(*FULL.args)
+    with monkeypatch.context() as patch:
+        write = files.Path.write_bytes
+
+        def full_for(suffix):
+            def write_bytes(path, content):
+                return raising(error)() if suffix in path.name else write(path, content)
+
+            return write_bytes
+
+        if what == "checkpoint":
+            patch.setattr("lightning_fabric.plugins.io.torch_io._atomic_save", raising(error))
+        elif what == "weights":
+            patch.setattr(checkpoints.os, "replace", raising(error))
+        elif what in ("frames", "record"):
+            patch.setattr(files.Path, "write_bytes", full_for({"frames": ".npz", "record": ".json."}[what]))
+        elif what == "cache":
+            patch.setattr("msaseg.data.synthetic.streets.SyntheticStreets.open", raising(error))
+        else:
+            patch.setattr("pytorch_lightning.loggers.csv_logs.CSVLogger.save", raising(error))
+        assert cli(*TINY) == 2
+    (line,) = error_lines(capsys)
+    assert line.startswith(f"error: {tmp_path}")
+    assert "No space left on device: free space there or write elsewhere, and repeat the command" in line
+    assert records(tmp_path) == []
+    assert not list(tmp_path.rglob("*.part"))
+    assert cli(*TINY) == 0
+    assert len(records(tmp_path)) == 1
+
+
+def test_record_that_cannot_be_made_anew_stays_whole(record, tmp_path, monkeypatch):
+    record.save(tmp_path / "r.json")
+    before = (tmp_path / "r.json").read_bytes()
+    monkeypatch.setattr(files.Path, "write_bytes", raising(FULL))
+    with pytest.raises(OSError, match=r"No space left on device: '.*r.json'"):
+        record.save(tmp_path / "r.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["r.json"]
+    assert (tmp_path / "r.json").read_bytes() == before
+
+
+def test_outputs_that_nobody_may_write_are_named(cli, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("pathlib.Path.mkdir", raising(OSError(errno.EROFS, "Read-only file system", "/readonly/runs")))
+    assert cli(*TINY) == 2
+    assert error_lines(capsys) == [
+        "error: /readonly/runs: Read-only file system: free space there or write elsewhere, and repeat the command"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "phrases"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), ["memory ran out", "eval_batch_size"]),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), ["memory ran out"]),
+        (MemoryError(), ["memory ran out"]),
+        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), ["died", "data.num_workers=0"]),
+        (RuntimeError("DataLoader timed out after 300 seconds"), ["hangs", "data.num_workers=0"]),
+    ],
+)
+def test_fault_of_the_machine_is_one_line_with_the_mend(cli, tmp_path, monkeypatch, capsys, error, phrases):
+    monkeypatch.setattr(SegmentationModule, "training_step", raising(error))
+    assert cli(*TINY) == 2
+    (line,) = error_lines(capsys)
+    assert all(phrase in line for phrase in phrases), line
+    assert records(tmp_path) == []
+
+
+def test_copy_that_fails_names_the_new_file(tmp_path):
+    with pytest.raises(OSError, match="No space") as caught, faults.faults_named(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x", None, "full/a.ckpt")
+    assert caught.value.filename == "full/a.ckpt"
+
+
+def test_other_errors_are_not_renamed(tmp_path):
+    with pytest.raises(RuntimeError, match="shapes differ"), faults.faults_named(tmp_path):
+        raise RuntimeError("shapes differ")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize(("does", "phrase"), [("hangs", "worker hangs"), ("dies", "worker died")])
+def test_loader_worker_that_is_lost_is_noticed(cli, tmp_path, monkeypatch, capsys, does, phrase):
+    from msaseg.data.dataset import FrameDataset
+
+    monkeypatch.setattr("msaseg.data.datamodule.PATIENCE", 5)
+    monkeypatch.setattr(
+        FrameDataset, "__getitem__", lambda *_: time.sleep(1000) if does == "hangs" else os.kill(os.getpid(), 9)
+    )
+    assert cli(*TINY, "data.num_workers=1") == 2
+    (line,) = error_lines(capsys)
+    assert phrase in line
+
+
+def test_run_whose_clock_is_set_back_has_a_record_with_lengths_of_time(cli, tmp_path, monkeypatch):
+    now, step = [time.time()], SegmentationModule.training_step
+
+    def set_back(*arguments):
+        now[0] -= 3600
+        return step(*arguments)
+
+    monkeypatch.setattr(SegmentationModule, "training_step", set_back)
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    assert cli(*TINY) == 0
+    (record,) = records(tmp_path)
+    assert all(0 <= value < 1000 for value in record.seconds.values())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("table", 5), ("row", None), ("seed", "0"), ("seed", True), ("protocol", []), ("config_hash", 1)]
+)
+def test_record_whose_key_has_another_type_is_named(record, tmp_path, key, value):
+    import json
+
+    record.save(tmp_path / "r.json")
+    content = json.loads((tmp_path / "r.json").read_text()) | {key: value}
+    (tmp_path / "r.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=rf"r\.json: {key} is "):
+        RunRecord.load(tmp_path / "r.json")

@@ -1,0 +1,172 @@
+"""One run in several processes: the batches, losses and scores of one, and it stops as one."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from command_line import TINY, records
+
+from msaseg.config import ROOT, compose_run, config_hash
+from msaseg.data import sampler as sampler_module
+from msaseg.data.sampler import EpochSampler
+from msaseg.training.batch_norm import SyncBatchNormOnCpu
+
+CPU = [*TINY, "trainer.accelerator=cpu"]
+
+
+def test_number_of_devices_leaves_the_hash_for_the_batch_is_shared():
+    assert config_hash(compose_run([*TINY, "trainer.devices=2"])) == config_hash(compose_run(TINY))
+
+
+@pytest.mark.parametrize("frames", [8, 9, 10, 11, 12, 13])
+@pytest.mark.parametrize("world", [2, 3])
+def test_processes_together_make_the_batches_of_one(monkeypatch, frames, world):
+    def batches(rank, world, batch):
+        monkeypatch.setattr(sampler_module, "_rank_and_world", lambda: (rank, world))
+        keys = list(EpochSampler(frames, seed=3, batch_size=6))
+        return [keys[i : i + batch] for i in range(0, len(keys), batch)]
+
+    shared = [batches(rank, world, 6 // world) for rank in range(world)]
+    joined = [{key for part in parts for key in part} for parts in zip(*shared, strict=True)]
+    alone = [set(batch) for batch in batches(0, 1, 6)]
+    assert joined == [batch for batch in alone if len(batch) >= world]
+
+
+def test_batch_norm_exchanged_for_a_fit_keeps_its_tensors_and_comes_back():
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4))
+    before = net.state_dict()
+    SyncBatchNormOnCpu().apply(net)
+    assert type(net[1]) is not torch.nn.BatchNorm2d
+    assert list(net.state_dict()) == list(before)
+    SyncBatchNormOnCpu().revert(net)
+    assert type(net[1]) is torch.nn.BatchNorm2d
+
+
+def points(record, series):
+    return [value for _, value in record.history[series]]
+
+
+NETS = {"fcn8_vgg16": 1e-5, "msanet": 2e-3}
+"""Largest relative difference of a loss; Adam amplifies what batch norm rounds otherwise."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("net", NETS)
+def test_two_processes_of_half_a_batch_have_the_losses_of_one(cli, tmp_path, net):
+    words = [*CPU, f"model={net}", "data.batch_size=4", "protocol.source.train=11"]
+    assert cli(*words, f"paths.outputs={tmp_path / 'one'}") == 0
+    assert cli(*words, f"paths.outputs={tmp_path / 'two'}", "trainer.devices=2") == 0
+    (one,), (two,) = records(tmp_path / "one"), records(tmp_path / "two")
+    assert (one.hardware["processes"], two.hardware["processes"]) == (1, 2)
+    assert one.config_hash == two.config_hash
+    assert len(points(one, "train/step_loss")) == 6
+    for series in ("train/step_loss", "train/loss", "val/loss"):
+        assert points(two, series) == pytest.approx(points(one, series), rel=NETS[net]), series
+    assert two.value("pixel_accuracy_pct") == pytest.approx(one.value("pixel_accuracy_pct"), abs=1)
+
+
+@pytest.mark.slow
+def test_scores_of_the_same_weights_are_those_of_one_process_exactly(cli, tmp_path, monkeypatch):
+    words = [*CPU, "data.batch_size=6", "model.lr=0.01", "protocol.source.train=24"]
+    words += ["protocol.source.val=4", "protocol.source.test=7"]
+    with monkeypatch.context() as patch:
+        patch.setattr(pl.Trainer, "test", lambda *_, **__: (_ for _ in ()).throw(OSError("power cut")))
+        with pytest.raises(OSError, match="power cut"):
+            cli(*words)
+    shutil.copytree(tmp_path / "runs", tmp_path / "before")
+    scored = []
+    for count in (1, 2, 3):
+        shutil.rmtree(tmp_path / "runs")
+        shutil.copytree(tmp_path / "before", tmp_path / "runs")
+        assert cli(*words, f"trainer.devices={count}", "rerun=true") == 0
+        (record,) = records(tmp_path)
+        assert record.hardware["processes"] == count
+        scored.append((record.confusion["test"], record.metrics["test"], record.frame_matrices))
+    assert scored[0] == scored[1] == scored[2]
+    assert sum(map(bool, torch.tensor(scored[0][0]).sum(0))) > 1  # it predicts several classes
+
+
+def start(folder, *words):
+    environment = {"MSASEG_OUTPUTS": str(folder), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "msaseg.train", *CPU, "trainer.devices=2", *words],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def workers(process):
+    """Return the processes that a run's process started, by rank."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            environment = (folder / "environ").read_text()
+        except OSError:
+            continue
+        if parent == process.pid and (rank := re.search(r"LOCAL_RANK=(\d)", environment)):
+            found[int(rank[1])] = int(folder.name)
+    return found
+
+
+def gone(pids, seconds=15):
+    deadline = time.monotonic() + seconds
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def training(folder, *words):
+    process = start(folder, "protocol.epochs=500", *words)
+    while not list(folder.rglob("checkpoints/*.ckpt")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    return process, workers(process)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_run_in_processes_told_to_stop_ends_as_one(tmp_path, number):
+    process, pids = training(tmp_path)
+    assert set(pids) == {0, 1}
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=100)
+    assert gone(pids.values())
+    if number != signal.SIGKILL:
+        assert process.returncode == 128 + number
+        assert re.fullmatch(r"stopped; the same command goes on from epoch \d+\n", errors), errors
+    assert not list(tmp_path.rglob("records/**/*.json"))
+
+
+@pytest.mark.slow
+def test_run_of_which_a_process_is_killed_names_it_and_stops_the_other(tmp_path):
+    process, pids = training(tmp_path)
+    os.kill(pids[1], signal.SIGKILL)
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 2
+    assert errors.startswith("error: process 2 of 2 was killed by signal 9: ")
+    assert errors.count("\n") == 1, errors
+    assert gone(pids.values())
+
+
+@pytest.mark.slow
+def test_mistake_that_all_processes_meet_is_told_once(tmp_path):
+    process = start(tmp_path, "model.lr=1e30")
+    output, errors = process.communicate(timeout=400)
+    assert process.returncode == 2, errors
+    assert re.fullmatch(r"error: the (loss became|weights are no numbers) .*\n", errors), errors
+    assert "Traceback" not in output
+
+
+def test_fewer_frames_than_devices_are_refused_in_one_line(cli, capsys, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setattr("msaseg.training.processes.PAUSE", 0)
+    assert cli(*CPU, "trainer.devices=4") == 2
+    assert capsys.readouterr().err == "error: trainer.devices=4: val has 2 frames: set fewer devices\n"
