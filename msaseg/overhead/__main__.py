@@ -1,109 +1,35 @@
-"""What the suite costs over doing without it: `python -m msaseg.overhead [--write]`, also `make bench`.
+"""What the suite costs over doing without it: `python -m msaseg.overhead [--write]`, also `make bench`."""
 
-Two things that are compared take turns in one process, so that a busy machine slows both; the ratio of each
-pair of turns counts, not the seconds.
-"""
-
-import argparse
-import json
-import os
 import sys
-import warnings
-from collections.abc import Iterator
-from dataclasses import asdict
-from datetime import UTC, datetime
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from msaseg.cli.errors import UserError
-from msaseg.data.camvid import list_frames
-from msaseg.overhead import page
-from msaseg.overhead.loader import measure_loader
-from msaseg.overhead.measurement import Measurement
-from msaseg.overhead.page import line, page_of, page_part
-from msaseg.overhead.precision import BF16_LEFT_OUT, computes_in_bf16, measure_precision
-from msaseg.overhead.rendering import measure_tables
-from msaseg.overhead.report import measure_report
-from msaseg.overhead.step import measure_step
-from msaseg.records import provenance
-from msaseg.records.files import write_whole
-from msaseg.tables.protocols import machine_paths
-from msaseg.training import run as running
+from msaseg.cli.command import Parser, parser, run, whole_number
 
 
-def measure(root: Path | None, repeats: int, steps: int) -> dict[str, Any]:
-    """Make the measurements, print each, and return their record."""
-    code = provenance.code_state()  # before anything is written
-    step, hardware = measure_step(repeats, steps)
-    print(line(asdict(step)), flush=True)
-    if root is None:
-        print("no CamVid here (--data, MSASEG_DATA): the loader reads a drawn tree", flush=True)
-    measured = [step]
-    for one in others(root, repeats, steps):
-        measured.append(one)
-        print(line(asdict(one)), flush=True)
-    left_out = [] if computes_in_bf16() else [BF16_LEFT_OUT]
-    for what in left_out:
-        print(f"left out: {what}", flush=True)
-    return {
-        "measurements": [asdict(one) for one in measured],
-        "left_out": left_out,
-        "code": code,
-        "versions": provenance.versions(),
-        "hardware": hardware,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def others(root: Path | None, repeats: int, steps: int) -> Iterator[Measurement]:
-    """Make the measurements that follow the first, in the order of the page."""
-    for protocol in ("paper", "laptop"):
-        yield measure_loader(protocol, root, repeats, steps)
-    yield measure_tables()
-    yield from measure_report()
-    if computes_in_bf16():
-        for protocol in ("paper", "laptop"):
-            yield measure_precision(protocol, repeats, steps)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Measure, write if asked to; return 1 if a requirement is missed."""
-    for key in ("repeats", "steps"):
-        if getattr(arguments, key) < 1:
-            raise UserError(f"--{key} {getattr(arguments, key)}: set 1 or more")
-    root = arguments.data or machine_paths().data
-    if not (root.exists() or arguments.data or "MSASEG_DATA" in os.environ):
-        root = None
-    else:
-        list_frames(root)  # a bad tree is told before minutes are spent
-    if arguments.write:
-        page_of("")  # and so is a page without its markers
-    record = measure(root, arguments.repeats, arguments.steps)
-    if arguments.write:
-        write_whole(page.RECORD, json.dumps(record, indent=1) + "\n")
-        write_whole(page.PAGE, page_of(page_part(record)))
-        print(f"{page.RECORD}\n{page.PAGE}")
-    missed = [one for one in (Measurement(**measured) for measured in record["measurements"]) if not one.met]
-    if missed:
-        told = "; ".join(f"{one.what}: {one.result:.4g}, required {one.required}" for one in missed)
-        print(f"error: missed: {told}", file=sys.stderr)
-    return int(bool(missed))
-
-
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 1 for a missed requirement, 2 for a mistake of the user."""
-    parser = argparse.ArgumentParser(prog="python -m msaseg.overhead", description="What the suite costs.")
-    parser.add_argument("--write", action="store_true", help="rewrite the record and docs/benchmarks.md")
-    parser.add_argument("--data", type=Path, help="a CamVid tree; default: MSASEG_DATA, data/camvid, a drawn one")
-    parser.add_argument("--repeats", type=int, default=9, help="pairs of turns (default 9)")
-    parser.add_argument("--steps", type=int, default=20, help="steps or batches a turn (default 20)")
-    for message in running.EXPECTED_WARNINGS:
-        warnings.filterwarnings("ignore", message)
-    try:
-        return run(parser.parse_args(arguments))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run(_parser(), _overhead, arguments)
+
+
+def _overhead(arguments: Namespace) -> int:
+    from msaseg.overhead.command import overhead  # torch loads after the words are read
+
+    return overhead(arguments)
+
+
+def _parser() -> Parser:
+    made = parser(
+        "overhead",
+        "measure what the suite costs over bare PyTorch.",
+        ["", "--data PATH --repeats 9 --steps 20", "--write"],
+    )
+    made.add_argument("--write", action="store_true", help="rewrite the record and docs/benchmarks.md")
+    made.add_argument("--data", type=Path, help="a CamVid tree; default: MSASEG_DATA, data/camvid, a synthetic one")
+    made.add_argument("--repeats", type=whole_number, default=9, help="pairs of turns (default 9)")
+    made.add_argument("--steps", type=whole_number, default=20, help="steps or batches a turn (default 20)")
+    return made
 
 
 if __name__ == "__main__":
