@@ -1,5 +1,9 @@
 """`msaseg.load`: pictures in, labels out, as the command writes them."""
 
+import importlib
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +58,23 @@ def test_import_loads_nothing_and_is_quick():
     loaded, seconds = done.stdout.split()
     assert loaded == "0"
     assert float(seconds) < 0.2
+
+
+def test_page_about_the_use_runs_as_it_stands(checkpoint, photo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(checkpoint, "weights.ckpt")
+    with Image.open(photo) as image:
+        image.save("photo.jpg")
+    page = (ROOT / "docs/use.md").read_text(encoding="utf-8")
+    known = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(block, known)
+    assert (known["labels"].shape, known["labels"].dtype) == ((97, 131), np.uint8)
+    with Image.open("overlay.jpg") as overlay:
+        assert overlay.size == (131, 97)
+    assert isinstance(known["module"], SegmentationModule)
+    for words in re.findall(r"^python -m msaseg\.(\w+) (.*?)(?: *#.*)?$", page, re.MULTILINE):
+        importlib.import_module(f"msaseg.{words[0]}.__main__")._parser().parse_args(shlex.split(words[1]))
 
 
 def test_labels_are_those_that_the_command_writes(model, checkpoint, photo, tmp_path):
