@@ -9,6 +9,7 @@ COMMANDS = {
     "predict": "segment an image, a folder or a video",
     "evaluate": "score a checkpoint",
     "export": "write a checkpoint as ONNX, TorchScript or PT2",
+    "publish": "write a run's weights as one small file with a model card",
     "benchmark": "time the networks, all in turns",
     "report": "write tables, figures and audit into one HTML page",
     "data": "fetch CamVid, or verify a copy",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from msaseg.records.run import RunRecord
 from msaseg.tables.plan import Plan, Point
+from msaseg.tables.results import Results
 from msaseg.tables.spec import Table, load_tables
 
 TABLE = load_tables()["pooling_sweep"]
@@ -61,6 +62,11 @@ class Suite:
     @property
     def published(self) -> Path:
         return self.folder / "experiments"
+
+    @property
+    def results(self) -> Results:
+        """What is recorded now."""
+        return Results(self.outputs)
 
     def points(self, protocol: str, row: str) -> list[Point]:
         """Return the runs of a row with the seeds 0, 1 and 2, whatever the protocol asks for."""

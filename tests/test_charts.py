@@ -21,7 +21,7 @@ def on(suite: Suite, table: str) -> Suite:
 
 
 def drawn(suite: Suite, protocol: str = "laptop") -> dict[str, Chart | Matrix]:
-    return {chart.id: chart for chart in charts([suite.table], suite.plan, [protocol])}
+    return {chart.id: chart for chart in charts([suite.table], suite.results, [protocol])}
 
 
 def series(chart: Chart, role: str = OURS):
@@ -71,6 +71,18 @@ def test_row_without_records_is_a_gap_and_not_zero(suite):
     assert ours.hover[0] == ""
 
 
+def test_ablation_is_shown_as_change_from_its_first_row_between_runs_of_the_same_seeds(suite):
+    first, third = suite.points("laptop", "pool0"), suite.points("laptop", "pool2")
+    for point, miou in zip([*first[:2], *third], (60.0, 61.0, 63.0, 65.0, 90.0), strict=True):
+        suite.add(point, miou)
+    chart = drawn(suite)["pooling_sweep-laptop"]
+    [ours], [paper] = series(chart), series(chart, PAPER)
+    assert list(ours.y) == [None, pytest.approx(3.5), None, None, None]  # the third seed of one row has no partner
+    printed = [row.paper["miou_pct"] for row in suite.table.rows.values()]
+    assert list(paper.y) == [pytest.approx(value - printed[0]) for value in printed[1:]]
+    assert "No verdict comes from this protocol: at 120×160" in chart.note
+
+
 def test_hover_says_how_each_run_of_a_point_was_come_by(suite):
     for point in suite.points("laptop", "pool0")[:2]:
         suite.add(point, 70.0)
@@ -96,7 +108,7 @@ def test_table_without_records_or_without_numbers_has_no_plot(suite):
 def test_each_protocol_has_plots_of_its_own(suite):
     for protocol in ("paper", "laptop"):
         suite.add(suite.points(protocol, "pool0")[0], 70.0)
-    ids = [chart.id for chart in charts([suite.table], suite.plan, ["paper", "laptop"])]
+    ids = [chart.id for chart in charts([suite.table], suite.results, ["paper", "laptop"])]
     assert ids == ["pooling_sweep-paper", "pooling_sweep-laptop", "accuracy_macs-paper", "accuracy_macs-laptop"]
 
 
@@ -105,10 +117,10 @@ def test_unreadable_record_is_told_and_the_others_are_plotted(suite):
     suite.add(good, 70.0)
     path = suite.add(bad, 99.0)
     path.write_text("{")
-    complaints: list[str] = []
-    [chart, _] = charts([suite.table], suite.plan, ["laptop"], complaints)
+    results = suite.results
+    [chart, _] = charts([suite.table], results, ["laptop"])
     assert series(chart)[0].y[0] == 70.0
-    assert [line.startswith(f"{path}: ") for line in complaints] == [True]
+    assert [line.startswith(f"{path}: ") for line in results.unreadable.values()] == [True]
 
 
 def test_accuracy_against_cost_has_each_rows_macs_and_name(suite):
@@ -129,7 +141,7 @@ def test_accuracy_against_cost_has_each_rows_macs_and_name(suite):
 def test_run_that_two_tables_share_stands_in_both_plots_but_once_against_cost(suite):
     path = suite.add(suite.points("laptop", "pool5")[0], 70.0)
     tables = [TABLES["branch_fusion_sweep"], TABLES["pooling_sweep"]]
-    found = {chart.id: chart for chart in charts(tables, suite.plan, ["laptop"])}
+    found = {chart.id: chart for chart in charts(tables, suite.results, ["laptop"])}
     assert list(found["branch_fusion_sweep-laptop"].records) == [path]
     assert series(found["branch_fusion_sweep-laptop"])[0].y[list(tables[0].rows).index("branches1_concat")] == 70.0
     [ours] = found["accuracy_macs-laptop"].series
@@ -189,7 +201,7 @@ def test_curve_of_a_watched_test_part_is_called_so(suite):
     history = {"train/loss": [[1, 1.0]], "val/loss": [[1, 2.0]]}
     suite.add(suite.points("paper", "msanet")[0], 40.0, history=history, config={"data": {"watch": "test"}})
     chart = drawn(suite, "paper")["training_curves-paper-loss"]
-    assert "test part" in series(chart)[1].label
+    assert "test (chooses nothing)" in series(chart)[1].label
     assert not any("validation" in one.label for one in chart.series)
 
 

@@ -17,7 +17,9 @@ from msaseg.tables.spec import load_tables
 def two_tables(monkeypatch, suite):
     """Composing all tables takes seconds."""
     tables = load_tables()
-    monkeypatch.setattr(command, "load_tables", lambda: {id: tables[id] for id in ("class_iou", "pooling_sweep")})
+    monkeypatch.setattr(
+        "msaseg.tables.results.load_tables", lambda: {id: tables[id] for id in ("class_iou", "pooling_sweep")}
+    )
     monkeypatch.setenv("MSASEG_DATA", str(suite.folder / "nowhere"))
 
 

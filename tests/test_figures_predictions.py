@@ -11,6 +11,7 @@ from msaseg.config import compose_run, hashed_part
 from msaseg.figures.planned import Skipped
 from msaseg.figures.predictions import predict, predictions
 from msaseg.figures.style import rendered
+from msaseg.tables.plan import Plan
 from msaseg.tables.spec import load_tables
 from msaseg.training import run as running
 
@@ -24,7 +25,7 @@ def suite(suite) -> Suite:
 
 
 def draw(suite):
-    return predictions(TABLE, ROW, suite.plan.protocol("smoke"), suite.plan)
+    return predictions(TABLE, ROW, suite.plan.protocol("smoke"), suite.results)
 
 
 def config_of(point):
@@ -77,12 +78,13 @@ def test_weights_of_a_run_that_another_table_made_are_found(suite):
 
 def test_first_seed_with_weights_is_taken(suite):
     first, second, _ = suite.points("smoke", ROW)
-    suite.plan.seeds = lambda table, protocol: [0, 1, 2]
     paths = [suite.add(point, 40.0) for point in (first, second)]
     leave_weights(suite, second)
     with pytest.MonkeyPatch.context() as patch:
-        points = suite.plan.points
-        patch.setattr(suite.plan, "points", lambda table, protocol, seeds=None: points(table, protocol, [0, 1, 2]))
+        points = Plan.points
+        patch.setattr(
+            Plan, "points", lambda self, table, protocol, seeds=None: points(self, table, protocol, [0, 1, 2])
+        )
         assert list(draw(suite).records) == paths[1:]
 
 

@@ -22,6 +22,7 @@ from msaseg.data.synthetic.scene import draw
 from msaseg.predict import pictures, predictor
 from msaseg.predict.__main__ import main
 from msaseg.records import places
+from msaseg.records.files import write_whole
 from msaseg.training import weights_file
 from msaseg.training.module import SegmentationModule
 from msaseg.training.restore import restore
@@ -65,7 +66,7 @@ def test_page_about_the_use_runs_as_it_stands(checkpoint, photo, tmp_path, monke
     shutil.copy(checkpoint, "weights.ckpt")
     with Image.open(photo) as image:
         image.save("photo.jpg")
-    page = (ROOT / "docs/use.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/usage.md").read_text(encoding="utf-8")
     known = {}
     for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
         exec(block, known)
@@ -73,8 +74,10 @@ def test_page_about_the_use_runs_as_it_stands(checkpoint, photo, tmp_path, monke
     with Image.open("overlay.jpg") as overlay:
         assert overlay.size == (131, 97)
     assert isinstance(known["module"], SegmentationModule)
-    for words in re.findall(r"^python -m msaseg\.(\w+) (.*?)(?: *#.*)?$", page, re.MULTILINE):
-        importlib.import_module(f"msaseg.{words[0]}.__main__")._parser().parse_args(shlex.split(words[1]))
+    for command, words in re.findall(
+        r"^python -m msaseg\.(predict|evaluate|export) (.*?)(?: *#.*)?$", page, re.MULTILINE
+    ):
+        importlib.import_module(f"msaseg.{command}.__main__")._parser().parse_args(shlex.split(words))
 
 
 def test_labels_are_those_that_the_command_writes(model, checkpoint, photo, tmp_path):
@@ -151,7 +154,7 @@ def test_published_weights_are_found_by_name_in_half_precision(model, checkpoint
     monkeypatch.setattr(places, "PUBLISHED", tmp_path / "experiments")
     restored = restore(checkpoint)
     path = tmp_path / "experiments/weights/street.safetensors"
-    weights_file.publish(path, restored.net.state_dict(), restored.config)
+    write_whole(path, weights_file.to_bytes(restored.net, restored.config))
     assert path.stat().st_size < 0.6 * Path(checkpoint).stat().st_size
     published = msaseg.load("street", device="cpu")
     assert (published.predict(photo) == model.predict(photo)).mean() > 0.99

@@ -58,7 +58,7 @@ def page(tmp_path_factory) -> Path:
     (figures / "frame.png").write_bytes(PNG)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MSASEG_OUTPUTS", str(folder))
-        patch.setattr(command, "load_tables", lambda: tables)
+        patch.setattr("msaseg.tables.results.load_tables", lambda: tables)
         assert command.main(["--protocol", "smoke"]) == 0
     return folder / "report.html"
 

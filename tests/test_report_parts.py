@@ -1,8 +1,7 @@
-"""The parts that the report's page is made of: plots, tables, findings, progress, audit, colours."""
+"""The parts that the report's page is made of: plots, progress, audit, colours."""
 
 import json
 import re
-from dataclasses import replace
 from importlib.resources import files
 
 import pytest
@@ -10,23 +9,14 @@ from tables_suite import TABLE
 
 from msaseg.charts.chart import PAPER, Chart, Matrix, Series
 from msaseg.report.audit import audit
-from msaseg.report.findings import findings
-from msaseg.report.grid import grids
 from msaseg.report.heatmap import heatmap
-from msaseg.report.order import in_order
 from msaseg.report.page import code
 from msaseg.report.plots import COLOURS, plot
 from msaseg.report.progress import Progress, states
-from msaseg.tables.cells import Cell, Group
-from msaseg.tables.protocols import Protocol
-from msaseg.tables.render import groups_of
-from msaseg.tables.spec import Row, Table, load_tables
+from msaseg.tables.order import in_order
+from msaseg.tables.spec import load_tables
 
 STYLE = files("msaseg.report").joinpath("static", "report.css").read_text(encoding="utf-8")
-
-
-def protocol(name="laptop") -> Protocol:
-    return Protocol(name, "about", True, {"cpu": 1.0, "gpu": 1.0}, True)
 
 
 def chart(**changes) -> Chart:
@@ -142,55 +132,6 @@ def test_confusion_matrix_shows_per_cent_with_pixels_and_leaves_absent_classes_e
     assert trace["customdata"] == [[3, 1], [0, 0]]
 
 
-def table(**changes) -> Table:
-    rows = {"one": Row("One", {"x": 1.0, "y": 2.0}), "two": Row("Two", {"x": 1.0, "y": 2.0})}
-    content = {"id": "t", "title": "T", "source": "S", "row_header": "Net", "columns": {"x": "X", "y": "Y"}}
-    return Table(**({**content, "tolerance": {}, "rows": rows} | changes))
-
-
-def group(content, name="laptop") -> Group:
-    return Group(protocol(name), (0,), (), content)
-
-
-def filled() -> dict:
-    keys = [(row, column) for row in ("one", "two") for column in ("x", "y")]
-    return {key: Cell(5.0, None, 1, 1, None, ()) for key in keys}
-
-
-def heads(grid):
-    return [(head.protocol, head.text, head.kind) for head in grid.heads]
-
-
-def test_transposed_table_shows_rival_rows_side_by_side_and_the_papers_numbers_once():
-    [grid] = grids(table(transposed=True), [group(filled())])
-    assert heads(grid) == [
-        ("", "Net", "label"),
-        ("", "the paper", "paper"),
-        ("laptop", "One", "ours"),
-        ("laptop", "difference", "difference"),
-        ("laptop", "Two", "ours"),
-        ("laptop", "difference", "difference"),
-    ]
-    assert [line[0].text for line in grid.lines] == ["X", "Y"]
-    assert [line[1].text for line in grid.lines] == ["1", "2"]
-
-
-def test_protocols_that_do_not_fit_side_by_side_follow_below_with_the_papers_numbers():
-    parts = grids(table(), [group(filled(), name) for name in ("paper", "official", "laptop")])
-    shown = [[name for name in dict.fromkeys(head.protocol for head in grid.heads) if name] for grid in parts]
-    assert shown == [["paper", "official"], ["laptop"]]
-    assert all(heads(grid)[1:3] == [("", "X", "paper"), ("", "Y", "paper")] for grid in parts)
-
-
-def test_text_of_ours_is_marked_where_the_paper_prints_another():
-    rows = {"one": Row("One", {"x": "3×3"})}
-    cell = Cell(None, None, 1, 1, "3×3", ("outside",), "5×5")
-    [grid] = grids(table(texts=True, rows=rows, columns={"x": "X"}), [group({("one", "x"): cell})])
-    entry = grid.lines[0][2]
-    assert (entry.text, entry.count, [sign for sign, _ in entry.marks]) == ("5×5", "", ["✱"])
-    assert len(grid.lines[0]) == 3  # texts have no difference
-
-
 def test_tables_come_in_the_order_of_the_paper_whatever_their_files_are_called():
     titles = [shown.title.partition(":")[0] for shown in in_order(load_tables().values())]
     assert [title for title in titles if title.startswith("Table")] == [f"Table {n}" for n in range(1, 7)]
@@ -198,39 +139,11 @@ def test_tables_come_in_the_order_of_the_paper_whatever_their_files_are_called()
     assert titles.index("Leakage") > 6
 
 
-def test_finding_counts_numbers_tolerance_differences_and_pairs_in_order():
-    rows = {key: Row(key, {"x": paper}) for key, paper in (("a", 1.0), ("b", 2.0), ("c", 2.0), ("d", 4.0))}
-    content = {
-        ("a", "x"): Cell(5.0, None, 1, 1, 1.0, ("outside",)),
-        ("b", "x"): Cell(4.5, None, 1, 1, 2.0, ("outside",)),
-        ("c", "x"): Cell(None, None, 0, 1, 2.0, ("missing",)),
-        ("d", "x"): Cell(4.6, None, 1, 1, 4.0, ()),
-    }
-    judged = table(rows=rows, columns={"x": "X"}, tolerance={"x": 1.0})
-    runs = (object(),)  # a group without any is passed over
-    [finding] = findings([(judged, [replace(group(content), runs=runs)])])
-    assert (finding.numbers, finding.cells) == (3, 4)
-    assert (finding.within, finding.judged) == (1, 3)
-    assert (finding.lowest, finding.highest) == (pytest.approx(0.6), pytest.approx(4.0))
-    assert (finding.ordered, finding.pairs) == (1, 3)  # of a-b, a-d and b-d, the last
-    assert findings([(judged, [group(content)])]) == []
-
-
-def test_finding_of_a_column_without_tolerance_judges_nothing():
-    rows = {"one": Row("One", {"x": 1.0})}
-    content = {("one", "x"): Cell(5.0, None, 1, 1, 1.0, ())}
-    declared = table(rows=rows, columns={"x": "X"})
-    [finding] = findings([(declared, [replace(group(content), runs=(object(),))])])
-    assert finding.judged == 0
-    assert finding.lowest == 4.0
-
-
 def test_progress_counts_todays_runs_only_and_protocols_without_records(suite):
     first, second, _ = suite.points("laptop", "pool0")
     suite.add(first, 50.0)
     suite.add(second, 50.0, config_hash="00000000")
-    shown = [(TABLE, groups_of(TABLE, suite.plan, ["laptop"], []))]
-    laptop, smoke = states(shown, suite.plan, ["laptop", "smoke"])
+    laptop, smoke = states([TABLE], suite.results, ["laptop", "smoke"])
     assert (laptop.total, laptop.tables) == (Progress(1, 18), {TABLE.id: Progress(1, 18)})
     assert (smoke.total, smoke.hours) == (Progress(0, 6), 0)
     assert Progress(17, 18).percent == 94

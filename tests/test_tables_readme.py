@@ -11,14 +11,14 @@ from msaseg.tables.markers import markers, with_part
 BEGIN, END = markers("results")
 
 
-def test_render_puts_the_grid_between_the_markers_and_check_guards_it(suite):
-    suite.add(suite.points("laptop", "pool0")[0], 40.0)
+def test_render_puts_the_top_row_between_the_markers_and_check_guards_it(suite):
+    suite.add(suite.points("paper", "pool5")[0], 40.0)
     assert main(["render"]) == 0
     text = places.README.read_text()
     assert text.startswith("# Head\n")
     assert text.endswith("Tail\n")
-    assert TABLE.title in text
-    assert "40.00 (n=1 of 3)" in text
+    label = TABLE.rows["pool5"].label
+    assert f"| [Table 2](experiments/tables/pooling_sweep.md), {label} | 75.6 | 40.00 |  | `paper` |" in text
     assert main(["check"]) == 0
     places.README.write_text(text.replace("40.00", "70.00"))
     assert main(["check"]) == 1
@@ -26,11 +26,9 @@ def test_render_puts_the_grid_between_the_markers_and_check_guards_it(suite):
     assert places.README.read_text() == text
 
 
-def test_readme_without_records_names_the_table_and_prints_no_number(suite):
+def test_readme_without_records_says_that_the_number_is_missing(suite):
     assert main(["render"]) == 0
-    text = places.README.read_text()
-    assert f"No record yet: {TABLE.title}." in text
-    assert "70.4" not in text
+    assert "| 75.6 | missing |  | `paper` |" in places.README.read_text()
 
 
 @pytest.mark.parametrize("text", ["no markers", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{BEGIN}{END}"])

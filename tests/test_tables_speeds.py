@@ -9,7 +9,6 @@ from msaseg.charts.speed import speed_accuracy
 from msaseg.config import compose_run, net_hash, plain
 from msaseg.records.speed import SpeedRecord
 from msaseg.tables import __main__ as command
-from msaseg.tables.cells import group
 from msaseg.tables.render import render
 
 FPS = "speed.cpu.fps"
@@ -67,9 +66,9 @@ def table(suite):
 def filled(suite, table, *records):
     for record in records:
         record.save(suite.plan.speeds("laptop"))
-    complaints = []
-    found = group(table, "laptop", suite.plan, complaints)
-    assert complaints == []
+    results = suite.results
+    found = results.filled(table, "laptop")
+    assert not results.unreadable
     return found
 
 
@@ -112,8 +111,8 @@ def test_measurement_from_changed_code_is_marked(suite, table, net):
 
 def test_rendered_table_names_device_and_commit_of_the_speeds(suite, table, net):
     suite.add(suite.points("laptop", "pool5")[0], 40.0)
-    text = render(table, [filled(suite, table, measured(net))]).markdown
-    assert "25.00 (n=1)" in text
+    text = render([filled(suite, table, measured(net))]).markdown
+    assert "| 25.00 |" in text
     assert "Speeds: 1 measurement; Some CPU (2 cores, fp32); commit `fedcba9876`." in text
 
 
@@ -146,10 +145,9 @@ def test_unreadable_measurement_is_named(suite, table):
     file = suite.plan.speeds("laptop") / "some-cpu" / "broken.json"
     file.parent.mkdir(parents=True)
     file.write_text("{")
-    complaints = []
-    group(table, "laptop", suite.plan, complaints)
-    assert len(complaints) == 1
-    assert "broken.json" in complaints[0]
+    results = suite.results
+    results.filled(table, "laptop")
+    assert [*results.unreadable] == [file]
 
 
 def test_architecture_is_named_without_classes_and_weights(net):
@@ -161,7 +159,7 @@ def test_architecture_is_named_without_classes_and_weights(net):
 def test_plot_of_accuracy_against_speed_shows_rows_that_have_both(suite, table, net):
     suite.add(suite.points("laptop", "pool5")[0], 40.0)
     suite.add(suite.points("laptop", "pool4")[0], 41.0)
-    by_row, against = speed_accuracy(Part(table, filled(suite, table, measured(net))))
+    by_row, against = speed_accuracy(Part(filled(suite, table, measured(net))))
     assert by_row.id == "pooling_sweep-laptop"
     assert (against.id, against.log_x) == ("pooling_sweep-laptop-fps-cpu", True)
     [ours] = against.series  # the paper prints no speed here

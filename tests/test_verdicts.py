@@ -8,7 +8,6 @@ from tables_suite import record_of
 
 from msaseg.records.frame_matrices import FrameMatrices, file_beside
 from msaseg.tables.__main__ import main
-from msaseg.tables.cells import group
 from msaseg.tables.claim import Claim, Kind, read_claim
 from msaseg.tables.decide import Word, decide, factors, judge
 from msaseg.tables.spec import load_tables
@@ -36,7 +35,7 @@ def add(suite, row, mious, frames=True, noise=0.0, **changes):
 
 
 def verdict(suite, claim):
-    return decide(suite.table, claim, group(suite.table, "paper", suite.plan, []))
+    return decide(claim, suite.results.filled(suite.table, "paper"))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +131,7 @@ def test_rows_that_do_not_count_are_not_measured_and_named(suite, changes):
 
 
 def test_protocol_that_cannot_test_a_claim_says_why(suite):
-    found = decide(suite.table, ORDER, group(suite.table, "laptop", suite.plan, []))
+    found = decide(ORDER, suite.results.filled(suite.table, "laptop"))
     assert found.word == Word.NOT_MEASURED
     assert "2×3" in found.why
 

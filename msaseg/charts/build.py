@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from msaseg.charts.change import change_from_first
 from msaseg.charts.chart import Chart, Matrix
 from msaseg.charts.classes import class_scores
 from msaseg.charts.curves import training_curves
@@ -9,11 +10,14 @@ from msaseg.charts.leakage import by_distance
 from msaseg.charts.part import Part
 from msaseg.charts.scores import SCORE, row_scores, score_against_cost
 from msaseg.charts.speed import speed_accuracy
-from msaseg.tables.plan import Plan
-from msaseg.tables.render import groups_of
+from msaseg.tables.results import Results
 from msaseg.tables.spec import Table
 
+ABLATIONS = ("pooling_sweep", "branch_fusion_sweep", "backbone_replication_sweep")
+"""Tables 2, 3 and 5: what each row changes is what they are about."""
+
 BUILDERS: dict[str, Callable[[Part], Sequence[Chart | Matrix]]] = {
+    **dict.fromkeys(ABLATIONS, change_from_first),
     "class_iou": class_scores,
     "training_curves": training_curves,
     "leakage": by_distance,
@@ -30,21 +34,15 @@ def plotted(table: Table) -> bool:
     return table.id in BUILDERS or SCORE in table.columns
 
 
-def charts(
-    tables: Iterable[Table], plan: Plan, protocols: Sequence[str], complaints: list[str] | None = None
-) -> list[Chart | Matrix]:
+def charts(tables: Iterable[Table], results: Results, protocols: Sequence[str]) -> list[Chart | Matrix]:
     """Return every plot that there are records for: table by table, then accuracy against multiply-adds.
 
     Args:
         tables: to plot; one without records, or without numbers, gives no plot.
-        plan: of their runs.
+        results: what is recorded.
         protocols: names in the order to show; each has plots of its own.
-        complaints: takes one line for each record that cannot be read.
     """
-    complaints = [] if complaints is None else complaints
-    parts = [
-        Part(table, group) for table in tables for group in groups_of(table, plan, protocols, complaints) if group.runs
-    ]
+    parts = [Part(one) for table in tables for one in results.shown(table, protocols) if one.runs]
     drawn = [chart for part in parts for chart in BUILDERS.get(part.table.id, row_scores)(part)]
     for protocol in protocols:
         rivals = [part for part in parts if part.protocol == protocol and part.table.id not in OTHER_FRAMES]

@@ -15,7 +15,8 @@ class Series:
         label: in the legend; names the protocol.
         x: numbers, or names of categories.
         y: numbers; None leaves a gap.
-        spread: sample standard deviation over seeds of each y, None where there is one seed; empty for none at all.
+        spread: half the length of the bar at each y, None for none; empty for none at all. The sample standard
+            deviation over seeds, unless the chart's note says otherwise.
         role: `OURS` for measured numbers, `PAPER` for printed ones.
         hover: a line on each point's origin, its runs separated by "; ", for interactive plots; empty for none.
         names: a label beside each point; empty for none.

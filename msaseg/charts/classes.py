@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from msaseg.charts.chart import Chart, Matrix, Series
 from msaseg.charts.part import Part
-from msaseg.records.run import RunRecord
 
 PREFIX = "iou_pct."
 SUMMED = "Test pixels, summed over the seeds; a row is a true class, its numbers per cent of that class's pixels."
@@ -43,7 +42,7 @@ def _bars(part: Part) -> Chart:
 
 def _confusion(part: Part, row: str) -> Matrix:
     runs = part.runs(row)
-    records = [RunRecord.load(run.path) for run in runs]
+    records = [run.trained for run in runs]
     seeds = ", ".join(str(run.seed) for run in runs)
     counts = _sum([record.confusion["test"] for record in records])
     return Matrix(

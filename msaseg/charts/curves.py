@@ -16,14 +16,14 @@ LAST = "The paper's numbers are those after its last epoch; they stand at the la
 
 def training_curves(part: Part) -> list[Chart]:
     """Return the plot of the loss and that of the pixel accuracy; each net has a colour, the watched part is dashed."""
-    histories = {row: [RunRecord.load(run.path) for run in part.runs(row)] for row in part.table.rows if part.runs(row)}
+    histories = {row: [run.trained for run in part.runs(row)] for row in part.table.rows if part.runs(row)}
     return [chart for name, axis in PLOTS.items() for chart in _plot(part, histories, name, axis)]
 
 
 def watched(record: RunRecord) -> str:
     """Return what the part is called that a run was scored on after each epoch."""
     watch = record.config.get("data", {}).get("watch", WATCHED)
-    return "test part (nothing is chosen by it)" if watch == "test" else "validation part"
+    return "test (chooses nothing)" if watch == "test" else "validation"
 
 
 def _plot(part: Part, histories: dict[str, list[RunRecord]], name: str, axis: str) -> list[Chart]:
@@ -31,14 +31,14 @@ def _plot(part: Part, histories: dict[str, list[RunRecord]], name: str, axis: st
     printed: dict[str, float] = {}
     last = 0.0
     for colour, (row, records) in enumerate(histories.items()):
-        for of, words in ((TRAIN, "training part"), (WATCHED, watched(records[0]))):
+        for of, words in ((TRAIN, "training"), (WATCHED, watched(records[0]))):
             key = f"{of}/{name}"
             curve = _curve([record.history.get(key, []) for record in records])
             if not curve:
                 continue
             epochs, means, spread = zip(*curve, strict=True)
             last = max(last, epochs[-1])
-            label = f"{part.table.rows[row].label}, {words}, {part.protocol}"
+            label = f"{part.table.rows[row].label}, {words}"
             hover = [part.origins(row)] * len(epochs)
             series.append(Series(label, epochs, means, spread, hover=hover, colour=colour, dashed=of != TRAIN))
             value = number(part.table.printed(row, key))

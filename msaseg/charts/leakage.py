@@ -20,7 +20,7 @@ def by_distance(part: Part) -> list[Chart]:
     series: list[Series] = []
     for key, row in rows.items():
         numbers = part.ours(f"{row.label}, {part.protocol}", x, [(key, column) for column in columns])
-        series.append(replace(numbers, names=_frames(RunRecord.load(part.runs(key)[0].path), columns)))
+        series.append(replace(numbers, names=_frames(part.runs(key)[0].trained, columns)))
     return [
         Chart(
             id=part.id,

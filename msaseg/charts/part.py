@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msaseg.charts.chart import OURS, PAPER, Series
-from msaseg.tables.cells import MARKS, Cell, Group
+from msaseg.tables.cells import MARKS, Cell, FilledTable
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 
@@ -15,20 +15,23 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Part:
-    """A table and its cells under one protocol.
+    """A table under one protocol, to be plotted.
 
     Args:
-        table: whose rows are plotted.
-        group: its cells; has at least one run.
+        filled: with at least one run.
     """
 
-    table: Table
-    group: Group
+    filled: FilledTable
+
+    @property
+    def table(self) -> Table:
+        """Whose rows are plotted."""
+        return self.filled.table
 
     @property
     def protocol(self) -> str:
         """Name of the protocol."""
-        return self.group.protocol.name
+        return self.filled.protocol.name
 
     @property
     def id(self) -> str:
@@ -47,15 +50,15 @@ class Part:
 
     def runs(self, row: str) -> list[Run]:
         """Return the runs of a row, in the order of their seeds."""
-        return [run for run in self.group.runs if run.row == row]
+        return [run for run in self.filled.runs if run.row == row]
 
     def records(self) -> tuple[Path, ...]:
         """Return the files of the records of all rows."""
-        return tuple(run.path for run in self.group.runs)
+        return tuple(run.path for run in self.filled.runs)
 
     def ours(self, label: str, x: Sequence[str], keys: Sequence[Key]) -> Series:
         """Return the measured numbers of these cells; a cell without a number is a gap."""
-        cells = [self.group.cells[key] for key in keys]
+        cells = [self.filled.cells[key] for key in keys]
         hover = [self.origins(row) for row, _ in keys]
         return Series(label, x, [cell.mean for cell in cells], [cell.sd for cell in cells], OURS, hover)
 
@@ -70,7 +73,7 @@ class Part:
 
     def note(self, keys: Sequence[Key], *sentences: str) -> str:
         """Return the words below a plot of these cells: seeds, marks, these sentences, the table's own note."""
-        cells = [self.group.cells[key] for key in keys]
+        cells = [self.filled.cells[key] for key in keys]
         words = [seeds(cells), *self.marked(keys), *sentences, self.table.note]
         return " ".join(word for word in words if word)
 
@@ -78,7 +81,7 @@ class Part:
         """Return a sentence for each mark that a reader of these cells' plot must know."""
         lines = []
         for mark in ("stale", "dirty"):
-            rows = dict.fromkeys(row for row, column in keys if mark in self.group.cells[row, column].marks)
+            rows = dict.fromkeys(row for row, column in keys if mark in self.filled.cells[row, column].marks)
             if rows:
                 lines.append(f"{', '.join(self.table.rows[row].label for row in rows)}: {MARKS[mark][1]}.")
         return lines

@@ -50,7 +50,7 @@ def score_against_cost(parts: Sequence[Part]) -> list[Chart]:
             continue
         shown |= {record.config_hash: record for record in rows.values()}
         series.append(_against_cost(part, rows))
-        cells += [part.group.cells[row, SCORE] for row in rows]
+        cells += [part.filled.cells[row, SCORE] for row in rows]
         records += [run.path for row in rows for run in part.runs(row)]
         marks += part.marked([(row, SCORE) for row in rows])
     if not series:
@@ -75,13 +75,13 @@ def score_against_cost(parts: Sequence[Part]) -> list[Chart]:
 
 def _first_records(part: Part) -> dict[str, RunRecord]:
     """Return a record of each row that has the score: the multiply-adds are the same for all seeds."""
-    cells = part.group.cells
+    cells = part.filled.cells
     rows = [row for row in part.table.rows if (row, SCORE) in cells and cells[row, SCORE].mean is not None]
-    return {row: RunRecord.load(part.runs(row)[0].path) for row in rows}
+    return {row: part.runs(row)[0].trained for row in rows}
 
 
 def _against_cost(part: Part, rows: Mapping[str, RunRecord]) -> Series:
-    cells = [part.group.cells[row, SCORE] for row in rows]
+    cells = [part.filled.cells[row, SCORE] for row in rows]
     return Series(
         label=f"{part.short}, {part.protocol}",
         x=[record.cost["macs"] / 1e9 for record in rows.values()],

@@ -3,7 +3,7 @@
 from msaseg.charts.chart import PAPER, Chart, Series
 from msaseg.charts.part import Part, number, seeds
 from msaseg.charts.scores import SCORE, row_scores
-from msaseg.tables.speeds import SPEED
+from msaseg.tables.runs import SPEED
 
 DEVICES = {"cuda": "GPU", "cpu": "CPU"}
 PRINTED = f"{SPEED}cuda.fps"
@@ -16,7 +16,7 @@ def speed_accuracy(part: Part) -> list[Chart]:
 
 
 def _against_speed(part: Part, kind: str) -> list[Chart]:
-    cells, column = part.group.cells, f"{SPEED}{kind}.fps"
+    cells, column = part.filled.cells, f"{SPEED}{kind}.fps"
     if column not in part.table.columns:
         return []
     rows = [row for row in part.table.rows if cells[row, column].mean and cells[row, SCORE].mean is not None]
@@ -31,7 +31,7 @@ def _against_speed(part: Part, kind: str) -> list[Chart]:
         hover=[part.origins(row) for row in rows],
         names=[part.table.rows[row].label for row in rows],
     )
-    measured = next(run for run in part.group.speeds if column in run.values)
+    measured = next(run for run in part.filled.speeds if column in run.values)
     return [
         Chart(
             id=f"{part.id}-fps-{kind}",
@@ -41,7 +41,7 @@ def _against_speed(part: Part, kind: str) -> list[Chart]:
             y_title=part.table.columns[SCORE],
             series=[ours, *_printed(part)],
             note=" ".join([seeds(scores), *part.marked([(row, column) for row in rows]), part.table.note]),
-            records=tuple(run.path for row in rows for run in part.group.behind(row)),
+            records=tuple(run.path for row in rows for run in part.filled.behind(row)),
             table=part.table.id,
             log_x=True,
         )

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from msaseg.dashboard.runs import PROTOCOL
 from msaseg.dashboard.specification import Dashboard, Panel, Runs, Section
-from msaseg.tables.layout import printed_columns
 from msaseg.tables.render import grid
 from msaseg.tables.spec import Table
 
@@ -49,7 +48,7 @@ def table_section(table: Table, runs: Runs) -> Section:
 
 def _printed(table: Table, runs: Runs | None) -> str:
     parts = [f"Source: {table.source}."]
-    parts += ["\n".join(grid(table, ()))] if printed_columns(table) else []
+    parts += ["\n".join(grid(table, ()))] if any(row.paper for row in table.rows.values()) else []
     parts += [table.note] if table.note else []
     if runs:
         keys = ", ".join(f"`{key}`" for key in runs.group_by)

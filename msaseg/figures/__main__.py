@@ -11,10 +11,8 @@ from msaseg.figures.catalogue import catalogue, chosen
 from msaseg.figures.index import Index
 from msaseg.figures.planned import Planned, Skipped
 from msaseg.records.places import results_root
-from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import machine_paths, protocol_names
-from msaseg.tables.render import published
-from msaseg.tables.spec import load_tables
+from msaseg.tables.results import Results
 
 PAPERS = "paper"
 """The paper's protocol, whose network is drawn also where nothing has run under it."""
@@ -28,11 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(args: Namespace) -> int:
     if args.protocol is not None and args.protocol not in protocol_names():
         raise UserError(f"there is no protocol {args.protocol!r}: {suggestion(args.protocol, protocol_names())}")
-    plan = Plan(machine_paths().outputs)
-    protocols = [plan.protocol(name) for name in ([args.protocol] if args.protocol else published())]
+    results = Results(machine_paths().outputs)
+    plan = results.plan
+    protocols = [plan.protocol(name) for name in ([args.protocol] if args.protocol else results.published)]
     nets = protocols if args.protocol else [plan.protocol(PAPERS), *(one for one in protocols if one.name != PAPERS)]
-    complaints: list[str] = []
-    planned = catalogue(load_tables(), plan, protocols, nets, complaints)
+    planned = catalogue(results.tables, results, protocols, nets)
     wanted = _wanted(planned, args.only)
     if args.list:
         for figure in wanted:
@@ -43,9 +41,9 @@ def _run(args: Namespace) -> int:
         everything = args.protocol is None and args.only is None
         for path in index.close({figure.id for figure in planned} if everything else None):
             print(f"deleted {path}: no figure has this name any more")
-    for line in complaints:
+    for line in results.unreadable.values():
         print(f"error: {line}", file=sys.stderr)
-    return 1 if complaints else 0
+    return 1 if results.unreadable else 0
 
 
 def draw_all(figures: Sequence[Planned], index: Index) -> None:

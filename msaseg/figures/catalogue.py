@@ -8,8 +8,8 @@ from msaseg.charts.chart import PAPER, Chart, Matrix
 from msaseg.figures import frames
 from msaseg.figures.draw import draw
 from msaseg.figures.planned import Drawing, Planned, Skipped
-from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import Protocol
+from msaseg.tables.results import Results
 from msaseg.tables.spec import Table
 
 PREDICTED = ("class_iou",)
@@ -21,19 +21,17 @@ ANSWERS = {"training_curves": "Fig. 4"}
 
 def catalogue(
     tables: Mapping[str, Table],
-    plan: Plan,
+    results: Results,
     protocols: Sequence[Protocol],
     nets: Sequence[Protocol],
-    complaints: list[str],
 ) -> list[Planned]:
     """Return the figures of these protocols, also those that cannot be drawn today.
 
     Args:
         tables: every table by its id.
-        plan: of their runs.
+        results: what is recorded.
         protocols: all published, or one that is not; Fig. 1 and 2 show a frame of the first one's source.
         nets: protocols whose network is drawn.
-        complaints: takes one line for each record that cannot be read.
     """
     first = protocols[0]
     planned = [
@@ -47,13 +45,13 @@ def catalogue(
         for table in (tables[id] for id in PREDICTED if id in tables):
             for row, content in table.rows.items():
                 title = f"Fig. 5: predictions of {content.label}, protocol {protocol.name}"
-                make = partial(_predictions, table, row, protocol, plan)
+                make = partial(_predictions, table, row, protocol, results)
                 planned.append(Planned(f"predictions-{protocol.name}-{row}", title, "Fig. 5", make))
-    return planned + _plots(tables, plan, [protocol.name for protocol in protocols], complaints)
+    return planned + _plots(tables, results, [protocol.name for protocol in protocols])
 
 
-def _plots(tables: Mapping[str, Table], plan: Plan, protocols: Sequence[str], complaints: list[str]) -> list[Planned]:
-    drawn = charts(tables.values(), plan, protocols, complaints)
+def _plots(tables: Mapping[str, Table], results: Results, protocols: Sequence[str]) -> list[Planned]:
+    drawn = charts(tables.values(), results, protocols)
     planned = [
         Planned(chart.id, chart.title, ANSWERS.get(chart.table), partial(_plot, chart, tables.get(chart.table)))
         for chart in drawn
@@ -97,7 +95,7 @@ def _architecture(protocol: Protocol) -> Drawing:
     return architecture(protocol)
 
 
-def _predictions(table: Table, row: str, protocol: Protocol, plan: Plan) -> Drawing:
+def _predictions(table: Table, row: str, protocol: Protocol, results: Results) -> Drawing:
     from msaseg.figures.predictions import predictions
 
-    return predictions(table, row, protocol, plan)
+    return predictions(table, row, protocol, results)

@@ -81,6 +81,8 @@ def _points(axes: Axes, chart: Chart) -> list[Any]:
         colour, mark = _colour(series, number), MARKERS[number % len(MARKERS)]
         looks: dict[str, Any] = {"fmt": mark, "markersize": 7, "markeredgecolor": "white", "capsize": 3}
         handles.append(axes.errorbar(x, y, _spread(series), color=colour, **looks))
+    if any(y is not None and y < 0 for series in chart.series for y in series.y):
+        axes.axhline(0, color=GREY, linewidth=0.8)
     if not chart.log_x:
         _categories(axes, chart.series[0].x)
     return handles

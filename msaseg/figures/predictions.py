@@ -15,9 +15,9 @@ from msaseg.data.frames import Pixels, resize_label
 from msaseg.figures import frames
 from msaseg.figures.panels import Panel, coloured, sheet
 from msaseg.figures.planned import Drawing, Skipped
-from msaseg.tables.cells import group
-from msaseg.tables.plan import Plan, Point
+from msaseg.tables.plan import Point
 from msaseg.tables.protocols import Protocol
+from msaseg.tables.results import Results
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 from msaseg.training import run as running
@@ -27,7 +27,7 @@ from msaseg.training.restore import restore
 SHOWN = 3  # frames, spread evenly over the test part
 
 
-def predictions(table: Table, row: str, protocol: Protocol, plan: Plan) -> Drawing:
+def predictions(table: Table, row: str, protocol: Protocol, results: Results) -> Drawing:
     """Draw what a row's net makes of three test frames.
 
     The run is the one of the lowest seed whose weights lie on this machine.
@@ -35,7 +35,7 @@ def predictions(table: Table, row: str, protocol: Protocol, plan: Plan) -> Drawi
     Raises:
         Skipped: there is no record, no weights or no data.
     """
-    run, point, weights = _trained(table, row, protocol, plan)
+    run, point, weights = _trained(table, row, protocol, results)
     names, maps, classes = predict(_config(point, protocol), weights)
     rows = []
     for street, predicted in zip(frames.read(names, protocol), maps, strict=True):
@@ -51,19 +51,18 @@ def predictions(table: Table, row: str, protocol: Protocol, plan: Plan) -> Drawi
     return Drawing(sheet(rows, frames.source(protocol), CLASSES), caption, [run.path], names)
 
 
-def _trained(table: Table, row: str, protocol: Protocol, plan: Plan) -> tuple[Run, Point, Path]:
+def _trained(table: Table, row: str, protocol: Protocol, results: Results) -> tuple[Run, Point, Path]:
     """Return the run of a row that left its weights here, how to make it again, and the weights."""
-    points = {point.seed: point for point in plan.points(table, protocol.name) if point.row == row}
+    points = {point.seed: point for point in results.plan.points(table, protocol.name) if point.row == row}
     first = " ".join(next(iter(points.values())).overrides)
-    runs = [run for run in group(table, protocol.name, plan, []).runs if run.row == row]
+    runs = [run for run in results.filled(table, protocol.name).runs if run.row == row]
     if not runs:
         raise Skipped(f"no record of {table.id}, row {row}: python -m msaseg.train {first}")
     for run in runs:
         point = points.get(run.seed)
-        name = f"runs/*/{protocol.name}/*/seed{run.seed}-{run.config_hash}/weights.ckpt"
-        found = sorted(plan.outputs.glob(name))
+        found = run.trained.key.weights(results.plan.outputs)
         if point is not None and point.config_hash == run.config_hash and found:
-            return run, point, found[0]
+            return run, point, found
     again = f"python -m msaseg.train {first} rerun=true"
     raise Skipped(f"the weights of {table.id}, row {row}, are not on this machine, only its records: {again}")
 

@@ -59,6 +59,11 @@ class RunKey:
         """The record's name in its row's folder."""
         return f"seed{self.seed}-{self.config_hash}.json"
 
+    def weights(self, outputs: Path) -> Path | None:
+        """Return the weights that the run left on this machine, whichever table and row asked for it, or None."""
+        folder = Path(self.file_name).stem
+        return min((outputs / "runs").glob(f"*/{self.protocol}/*/{folder}/weights.ckpt"), default=None)
+
     def find(self, root: Path) -> Path | None:
         """Return the record of this run, whichever table and row asked for it first, or None if it is not finished.
 

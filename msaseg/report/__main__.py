@@ -11,10 +11,8 @@ from msaseg.records.files import write_whole
 from msaseg.records.places import results_root
 from msaseg.report.content import gather
 from msaseg.report.page import html
-from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import machine_paths, protocol_names
-from msaseg.tables.render import published
-from msaseg.tables.spec import load_tables
+from msaseg.tables.results import Results
 
 NAME = "report.html"
 
@@ -28,18 +26,18 @@ def _run(args: Namespace) -> int:
     names = protocol_names()
     if args.protocol is not None and args.protocol not in names:
         raise UserError(f"there is no protocol {args.protocol!r}: {suggestion(args.protocol, names)}")
-    plan = Plan(machine_paths().outputs)
+    results = Results(machine_paths().outputs)
+    plan = results.plan
     publish = args.protocol is None or plan.protocol(args.protocol).publish
-    shown = published() if publish else [args.protocol]
+    shown = results.published if publish else [args.protocol]
     known = [name for name in names if plan.protocol(name).publish] if publish else shown
     folder = results_root(publish, plan.outputs)
-    complaints: list[str] = []
-    page = html(gather(load_tables().values(), plan, shown, known, folder, complaints))
+    page = html(gather(results.tables.values(), results, shown, known, folder))
     write_whole(folder / NAME, page)
     print(folder / NAME)
-    for line in dict.fromkeys(complaints):
+    for line in dict.fromkeys(results.unreadable.values()):
         print(f"error: {line}", file=sys.stderr)
-    return 1 if complaints else 0
+    return 1 if results.unreadable else 0
 
 
 def _parser() -> Parser:

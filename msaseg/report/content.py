@@ -1,27 +1,36 @@
 """Everything that the page shows, gathered from the records, the drawn figures and the audit."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from msaseg.charts import charts
+from msaseg.charts.build import ABLATIONS
 from msaseg.charts.chart import Chart, Matrix
 from msaseg.config import ROOT
 from msaseg.report.audit import Audit, audit
-from msaseg.report.findings import Finding, findings
-from msaseg.report.grid import Grid, grids
 from msaseg.report.heatmap import heatmap
-from msaseg.report.order import in_order, place
 from msaseg.report.pictures import Drawn, Picture, drawn, of_protocols
 from msaseg.report.plots import Json, plot
-from msaseg.report.progress import Filled, State, states
-from msaseg.report.provenance import Origin, newest, origins, relative
-from msaseg.tables.cells import Group
-from msaseg.tables.plan import Plan
+from msaseg.report.progress import State, states
+from msaseg.report.provenance import Origin, anchor, newest, on_hover, origins, relative
+from msaseg.tables.cells import FilledTable
+from msaseg.tables.decide import Verdict
+from msaseg.tables.layout import Entry, Grid, Kind, layout
+from msaseg.tables.order import in_order, place
 from msaseg.tables.protocols import protocol_names
-from msaseg.tables.render import commands, groups_of, legend
+from msaseg.tables.render import commands, legends
+from msaseg.tables.results import Results
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
+from msaseg.tables.verdicts import summary, told, verdicts
+
+WIDTH = 8
+"""How many columns of ours stand side by side at most: more fit neither a printed page nor a screen."""
+
+FIRST = "leakage"
+"""The table that is a chapter of its own before the others: without it no number below can be judged."""
 
 FIGURES = {
     1: "a labelled frame",
@@ -53,30 +62,43 @@ class Plot:
 
 
 @dataclass(frozen=True)
-class TablePart:
+class TableSection:
     """A table with all that belongs to it.
 
     Args:
         table: that is shown.
-        groups: its cells.
-        grids: the cells as they stand on the page.
-        legend: the marks that it uses, explained.
+        filled: its cells under each protocol.
+        grids: the cells as they stand on the page, as many protocols side by side as fit.
+        legend: seeds and marks, explained.
         commands: protocol to its description, the make target and the command that make the numbers again.
         origins: the runs behind it.
         plots: of its numbers.
     """
 
     table: Table
-    groups: Sequence[Group]
+    filled: Sequence[FilledTable]
     grids: Sequence[Grid]
     legend: Sequence[str]
     commands: dict[str, tuple[str, str, str]]
     origins: Sequence[Origin]
     plots: Sequence[Plot]
 
+    def hover(self, entry: Entry) -> str:
+        """Return where a number of ours comes from."""
+        runs = [run for run in self._behind(entry) if entry.column in run.values]
+        return on_hover(entry.protocol, entry.column, runs) if entry.kind is Kind.OURS and runs else ""
+
+    def link(self, entry: Entry) -> str:
+        """Return the id of the first run behind a number of ours."""
+        known = entry.kind is Kind.OURS and not entry.missing
+        return anchor(self.table, entry.protocol, entry.row) if known else ""
+
+    def _behind(self, entry: Entry) -> list[Run]:
+        return [run for one in self.filled if one.protocol.name == entry.protocol for run in one.behind(entry.row)]
+
 
 @dataclass(frozen=True)
-class FigurePart:
+class FigureSection:
     """One figure of the paper.
 
     Args:
@@ -89,7 +111,7 @@ class FigurePart:
     id: str
     title: str
     pictures: Sequence[Picture]
-    table: TablePart | None
+    table: TableSection | None
 
 
 @dataclass(frozen=True)
@@ -97,70 +119,84 @@ class Content:
     """What the page shows.
 
     Args:
+        verdicts: on each claim, in the order of the tables, with the table; those of the first protocol first.
+        counts: how many of them hold, protocol by protocol.
+        changes: plots of what the claims of the ablations are about, under the first protocol.
         states: where each protocol stands.
-        findings: what comes of the comparison with the paper.
         newest: the run that finished last, with the address of its record; None without any.
         unread: how many files could not be read.
+        first: the chapter before the tables, if there is one.
         tables: the paper's tables, in its order.
         figures: the paper's figures, in its order.
-        others: tables that the paper does not have.
+        others: further tables that the paper does not have.
         plots: that belong to no table.
         pictures: that answer no figure of the paper.
         audit: of the paper; None if it is not written.
         docs: address of the folder of the documentation, as seen from the page.
     """
 
+    verdicts: Sequence[tuple[Table, Verdict]]
+    counts: str
+    changes: Sequence[Plot]
     states: Sequence[State]
-    findings: Sequence[Finding]
     newest: tuple[Run, str] | None
     unread: int
-    tables: Sequence[TablePart]
-    figures: Sequence[FigurePart]
-    others: Sequence[TablePart]
+    first: TableSection | None
+    tables: Sequence[TableSection]
+    figures: Sequence[FigureSection]
+    others: Sequence[TableSection]
     plots: Sequence[Plot]
     pictures: Sequence[Picture]
     audit: Audit | None
     docs: str
 
+    @staticmethod
+    def told(verdict: Verdict) -> str:
+        """Return a verdict's numbers and rule."""
+        return told(verdict)
+
 
 def gather(
-    tables: Iterable[Table],
-    plan: Plan,
-    shown: Sequence[str],
-    known: Sequence[str],
-    folder: Path,
-    complaints: list[str],
+    tables: Iterable[Table], results: Results, shown: Sequence[str], known: Sequence[str], folder: Path
 ) -> Content:
     """Return the content of the page.
 
     Args:
         tables: every table.
-        plan: of their runs.
+        results: what is recorded; files that cannot be read are named in its `unreadable`.
         shown: names of the protocols to show.
         known: names of the protocols whose state is told, also where they have no records.
         folder: of the page; the drawn figures lie in its `figures/`.
-        complaints: takes one line for each file that cannot be read.
     """
     ordered = in_order(tables)
-    filled: list[Filled] = [(table, groups_of(table, plan, shown, complaints)) for table in ordered]
-    plotted = charts(ordered, plan, shown, [])  # it reads the same records: what it cannot read is told already
-    pictures = drawn(folder / "figures", [chart.id for chart in plotted], complaints)
+    filled = {table.id: results.shown(table, shown) for table in ordered}
+    plotted = charts(ordered, results, shown)
+    pictures = drawn(folder / "figures", [chart.id for chart in plotted], results)
     ours = of_protocols(pictures.pictures, known, protocol_names())  # the network is drawn also where nothing has run
-    plots = {chart.id: (chart, _plot(chart, filled, pictures)) for chart in plotted}
-    parts = [
-        _table_part(table, groups, [made for chart, made in plots.values() if chart.table == table.id], folder)
-        for table, groups in filled
-    ]
-    last = newest(group for _, groups in filled for group in groups)
+    plots = {chart.id: (chart, _plot(chart, ordered, pictures)) for chart in plotted}
+    changes = [f"{id}-{shown[0]}" for id in ABLATIONS if f"{id}-{shown[0]}" in plots]
+    sections = {
+        table.id: _table_section(
+            filled[table.id],
+            [made for chart, made in plots.values() if chart.table == table.id and chart.id not in changes],
+            folder,
+        )
+        for table in ordered
+    }
+    last = newest(itertools.chain.from_iterable(filled.values()))
     docs = relative(ROOT / "docs", folder)
+    found = sorted(verdicts(ordered, results, shown), key=lambda pair: shown.index(pair[1].protocol))
     return Content(
-        states=states(filled, plan, known),
-        findings=findings(filled),
+        verdicts=found,
+        counts=summary(found),
+        changes=[plots[id][1] for id in changes],
+        states=states(ordered, results, known),
         newest=(last, relative(last.path, folder)) if last else None,
-        unread=len(complaints),
-        tables=[part for part in parts if place(part.table.title)[0] == 0],
-        figures=[_figure_part(number, parts, ours) for number in FIGURES],
-        others=[part for part in parts if place(part.table.title)[0] == 2],
+        unread=len(results.unreadable),
+        first=sections.get(FIRST),
+        tables=[sections[table.id] for table in ordered if place(table.title)[0] == 0],
+        figures=[_figure_section(number, list(sections.values()), ours) for number in FIGURES],
+        others=[sections[table.id] for table in ordered if place(table.title)[0] == 2 and table.id != FIRST],
         plots=[made for chart, made in plots.values() if not chart.table],
         pictures=[picture for picture in ours if not picture.paper],
         audit=audit(ROOT / "docs" / "audit.md", docs),
@@ -168,42 +204,50 @@ def gather(
     )
 
 
-def _plot(chart: Chart | Matrix, filled: Sequence[Filled], pictures: Drawn) -> Plot:
-    note = next((table.note for table, _ in filled if table.id == chart.table), "")
+def _plot(chart: Chart | Matrix, tables: Sequence[Table], pictures: Drawn) -> Plot:
+    note = next((table.note for table in tables if table.id == chart.table), "")
     file = (pictures.files or {}).get(chart.id)
     return Plot(
         id=chart.id,
-        title=_own_words(chart, filled),
+        title=_own_words(chart, tables),
         note=chart.note.removesuffix(note).strip(),
         figure=plot(chart) if isinstance(chart, Chart) else heatmap(chart),
         file=f"figures/{file}" if file else "",
     )
 
 
-def _own_words(chart: Chart | Matrix, filled: Sequence[Filled]) -> str:
+def _own_words(chart: Chart | Matrix, tables: Sequence[Table]) -> str:
     """Return what a chart's title adds to that of its table."""
-    heading = next((table.title for table, _ in filled if table.id == chart.table), "")
+    heading = next((table.title for table in tables if table.id == chart.table), "")
     words = chart.title.removeprefix(f"{heading}, ")
     return words[:1].upper() + words[1:]
 
 
-def _table_part(table: Table, groups: Sequence[Group], plots: Sequence[Plot], folder: Path) -> TablePart:
-    return TablePart(
-        table=table,
-        groups=groups,
-        grids=grids(table, groups),
-        legend=legend(groups),
-        commands={group.protocol.name: (group.protocol.about, *commands(table, group)) for group in groups},
-        origins=origins(table, groups, folder),
+def _table_section(filled: Sequence[FilledTable], plots: Sequence[Plot], folder: Path) -> TableSection:
+    return TableSection(
+        table=filled[0].table,
+        filled=filled,
+        grids=list(_grids(filled)),
+        legend=[line.removeprefix("- ") for line in legends(filled)],
+        commands={one.protocol.name: (one.protocol.about, *commands(one)) for one in filled},
+        origins=origins(filled, folder),
         plots=plots,
     )
 
 
-def _figure_part(number: int, parts: Sequence[TablePart], pictures: Sequence[Picture]) -> FigurePart:
+def _grids(filled: Sequence[FilledTable]) -> Iterable[Grid]:
+    """Yield a table with as many protocols side by side as fit; each grid repeats labels and the paper's numbers."""
+    table = filled[0].table
+    step = max(1, WIDTH // (len(layout(table, filled[:1]).heads) - 1))
+    for start in range(0, len(filled), step):
+        yield layout(table, filled[start : start + step])
+
+
+def _figure_section(number: int, sections: Sequence[TableSection], pictures: Sequence[Picture]) -> FigureSection:
     name = f"Fig. {number}"
-    table = next((part for part in parts if part.table.title.startswith(f"{name}:")), None)
-    return FigurePart(
-        id=f"figure-{number}",
+    table = next((section for section in sections if section.table.title.startswith(f"{name}:")), None)
+    return FigureSection(
+        id=table.table.id if table else f"figure-{number}",
         title=table.table.title if table else f"{name}: {FIGURES[number]}",
         pictures=[picture for picture in pictures if picture.paper == name],
         table=table,

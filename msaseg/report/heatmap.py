@@ -26,7 +26,8 @@ def heatmap(matrix: Matrix) -> Json:
         "hovertemplate": "true %{y}, predicted %{x}<br>%{z:.2f} % of the true class's pixels: "
         "%{customdata:,}<extra></extra>",
         "hoverongaps": False,
-        "colorscale": [[0, "@card"], [1, "@series0"]],
+        "colorscale": [[0, "@series0/0"], [1, "@series0/0.55"]],  # light enough for the numbers
+        "textfont": {"color": "@ink"},
         "showscale": False,
         "xgap": 1,
         "ygap": 1,
@@ -35,7 +36,3 @@ def heatmap(matrix: Matrix) -> Json:
     look["yaxis"] |= {"autorange": "reversed", "showgrid": False, "type": "category"}
     look["xaxis"] |= {"tickangle": -45, "type": "category"}
     return {"data": [trace], "layout": look}
-
-
-def _text(share: float | None) -> str:
-    return f"{100 * share:.0f}" if share is not None and share >= SHOWN else ""

@@ -1,5 +1,7 @@
 """The page as HTML: its templates filled, with style sheet, scripts and Plotly inside."""
 
+import base64
+import gzip
 import re
 from importlib.resources import files
 
@@ -26,9 +28,10 @@ def html(content: Content) -> str:
     environment.filters["code"] = code
     return environment.get_template("report.html.j2").render(
         content=content,
-        marks=MARKS.values(),
+        marks=MARKS,
         style=_text("static", "report.css"),
-        scripts=[get_plotlyjs(), *(_text("static", name) for name in SCRIPTS)],
+        plotly=base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode(),
+        scripts=[_text("static", name) for name in SCRIPTS],
     )
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msaseg.cli.errors import UserError
+from msaseg.tables.results import Results
+
 INDEX = "figures.json"
 MIME = {".png": "image/png", ".svg": "image/svg+xml"}
 SANS = ("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
@@ -51,7 +54,7 @@ class Drawn:
     files: dict[str, str] | None = None
 
 
-def drawn(folder: Path, plotted: Collection[str], complaints: list[str]) -> Drawn:
+def drawn(folder: Path, plotted: Collection[str], results: Results) -> Drawn:
     """Return the figures of a folder.
 
     A figure whose records are no longer there is passed over: it shows numbers that nothing stands behind.
@@ -59,7 +62,7 @@ def drawn(folder: Path, plotted: Collection[str], complaints: list[str]) -> Draw
     Args:
         folder: of the index and the pictures.
         plotted: ids of the charts that the page plots itself; their pictures are not embedded.
-        complaints: takes one line for each file that cannot be read.
+        results: is told of a file that cannot be read.
     """
     file = folder / INDEX
     if not file.exists():
@@ -72,9 +75,10 @@ def drawn(folder: Path, plotted: Collection[str], complaints: list[str]) -> Draw
             if known and id not in plotted:
                 pictures.append(_picture(id, entry, folder))
     except (ValueError, AttributeError, KeyError, TypeError, StopIteration) as error:
-        complaints.append(f"{file}: not an index of figures ({type(error).__name__}: {error}); run `make figures`")
+        wrong = f"{file}: not an index of figures ({type(error).__name__}: {error}); run `make figures`"
+        results.cannot_read(file, UserError(wrong))
     except OSError as error:
-        complaints.append(f"{error.filename}: {error.strerror}; run `make figures`")
+        results.cannot_read(file, UserError(f"{error.filename}: {error.strerror}; run `make figures`"))
     return Drawn(pictures, files)
 
 

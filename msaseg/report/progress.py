@@ -3,13 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from msaseg.tables.cells import Group
-from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import Protocol
-from msaseg.tables.spec import Table
-
-Filled = tuple[Table, Sequence[Group]]
-"""A table and its cells under each protocol that it has records of."""
+from msaseg.tables.results import Results
+from msaseg.tables.spec import Table, made_under
 
 
 @dataclass(frozen=True)
@@ -44,26 +40,25 @@ class State:
     missing: str
 
 
-def states(filled: Sequence[Filled], plan: Plan, protocols: Sequence[str]) -> list[State]:
+def states(tables: Sequence[Table], results: Results, protocols: Sequence[str]) -> list[State]:
     """Return where each of these protocols stands, also those without any record."""
-    return [_state(filled, plan, plan.protocol(name)) for name in protocols]
+    return [_state(tables, results, results.plan.protocol(name)) for name in protocols]
 
 
-def _state(filled: Sequence[Filled], plan: Plan, protocol: Protocol) -> State:
+def _state(tables: Sequence[Table], results: Results, protocol: Protocol) -> State:
     asked: set[tuple[int, str]] = set()
     recorded: dict[tuple[int, str], float] = {}
-    tables = {}
-    for table, groups in filled:
-        wanted = {(point.seed, point.config_hash) for point in plan.points(table, protocol.name)}
-        runs = [run for group in groups if group.protocol.name == protocol.name for run in group.runs]
-        there = {(run.seed, run.config_hash): run.seconds for run in runs}
-        tables[table.id] = Progress(len(wanted & there.keys()), len(wanted))
+    progress = {}
+    for table in made_under(protocol.name, tables):
+        wanted = {(point.seed, point.config_hash) for point in results.plan.points(table, protocol.name)}
+        there = {(run.seed, run.config_hash): run.seconds for run in results.filled(table, protocol.name).runs}
+        progress[table.id] = Progress(len(wanted & there.keys()), len(wanted))
         asked |= wanted
         recorded |= there
     return State(
         protocol=protocol,
         total=Progress(len(asked & recorded.keys()), len(asked)),
-        tables=tables,
+        tables=progress,
         hours=sum(recorded.values()) / 3600,
         missing=f"python -m msaseg.tables missing --protocol {protocol.name}",
     )

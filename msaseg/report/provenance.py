@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msaseg.charts.part import origin
-from msaseg.tables.cells import Group
+from msaseg.tables.cells import FilledTable
+from msaseg.tables.render import hardware
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 
@@ -41,23 +42,22 @@ def anchor(table: Table, protocol: str, row: str) -> str:
     return f"runs-{table.id}-{protocol}-{list(table.rows).index(row)}"
 
 
-def origins(table: Table, groups: Iterable[Group], folder: Path) -> list[Origin]:
+def origins(filled: Iterable[FilledTable], folder: Path) -> list[Origin]:
     """Return every run behind a table: protocol by protocol, row by row, seed by seed.
 
     Args:
-        table: that the runs fill.
-        groups: its cells.
+        filled: the table under each protocol.
         folder: of the page.
     """
     lines = []
-    for group in groups:
-        protocol, seen = group.protocol.name, set[str]()
-        for run in (*group.runs, *group.speeds):
+    for one in filled:
+        protocol, seen = one.protocol.name, set[str]()
+        for run in (*one.runs, *one.speeds):
             lines.append(
                 Origin(
-                    anchor="" if run.row in seen else anchor(table, protocol, run.row),
+                    anchor="" if run.row in seen else anchor(one.table, protocol, run.row),
                     protocol=protocol,
-                    row=table.rows[run.row].label,
+                    row=one.table.rows[run.row].label,
                     run=run,
                     commit=commit(run),
                     hardware=hardware(run),
@@ -79,20 +79,14 @@ def commit(run: Run) -> str:
     return (run.commit[:10] if run.commit else "unknown") + (", with changes" if run.dirty else "")
 
 
-def hardware(run: Run) -> str:
-    """Return a run's machine in words."""
-    device, cores, precision = (run.hardware.get(key, "?") for key in ("device", "cores", "precision"))
-    return f"{device}, {cores} cores, {precision}"
-
-
 def relative(path: Path, folder: Path) -> str:
     """Return the address of a file as seen from a page in a folder."""
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
-def newest(groups: Iterable[Group]) -> Run | None:
+def newest(filled: Iterable[FilledTable]) -> Run | None:
     """Return the run that finished last."""
-    runs = [run for group in groups for run in group.runs]
+    runs = [run for one in filled for run in one.runs]
     return max(runs, key=lambda run: (run.finished, str(run.path)), default=None)
 
 

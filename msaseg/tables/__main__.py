@@ -2,28 +2,27 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
 from msaseg.cli.command import Parser, parser, run
 from msaseg.cli.errors import UserError
 from msaseg.cli.mistakes import suggestion
 from msaseg.cli.stopping import goes_on_from
 from msaseg.records import frame_matrices, places
+from msaseg.records.files import write_whole
 from msaseg.records.places import results_root
-from msaseg.records.run import RunRecord
 from msaseg.records.speed import speeds_root
-from msaseg.tables.measurements import page
+from msaseg.tables.measurements import page as speeds_page
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import machine_paths, protocol_names
 from msaseg.tables.readme import readme_today, update_readme
-from msaseg.tables.render import contents, published, render_all, write
+from msaseg.tables.render import contents, render_all, write
 from msaseg.tables.reproduce import reproduce
+from msaseg.tables.results import Results
 from msaseg.tables.spec import Table, load_tables, made_under
 from msaseg.tables.verdicts import FILE as VERDICTS
 from msaseg.tables.verdicts import page as verdicts_page
-from msaseg.tables.verdicts import summary, told, verdicts, write_verdicts
+from msaseg.tables.verdicts import summary, told, verdicts
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,28 +33,28 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     if getattr(args, "protocol", None) is not None:
         _known("protocol", args.protocol, protocol_names())
-    tables = load_tables()
+    results = Results(machine_paths().outputs)
+    tables = results.tables
     chosen = list(tables.values())
     if getattr(args, "table", None) is not None:
         _known("table", args.table, list(tables))
         chosen = [tables[args.table]]
     elif args.command in ("missing", "reproduce"):
         chosen = made_under(args.protocol, chosen)
-    plan = Plan(machine_paths().outputs)
     match args.command:
         case "list":
-            return list_tables(chosen, plan)
+            return list_tables(chosen, results.plan)
         case "missing":
-            return list_missing(chosen, plan, args.protocol, args.seeds)
+            return list_missing(chosen, results.plan, args.protocol, args.seeds)
         case "render":
-            return render_tables(chosen, plan, args.protocol)
+            return render_tables(chosen, results, args.protocol)
         case "verdicts":
-            return print_verdicts(chosen, plan)
+            return print_verdicts(chosen, results)
         case "check":
-            return check_tables(chosen, plan)
+            return check_tables(chosen, results)
         case _:
             goes_on_from(lambda: "here")
-            return reproduce(chosen, plan, args.protocol, args.seeds)
+            return reproduce(chosen, results.plan, args.protocol, args.seeds)
 
 
 def list_tables(tables: Sequence[Table], plan: Plan) -> int:
@@ -78,91 +77,76 @@ def list_missing(tables: Sequence[Table], plan: Plan, protocol: str, seeds: Sequ
     return 0
 
 
-def render_tables(tables: Sequence[Table], plan: Plan, protocol: str | None) -> int:
+def render_tables(tables: Sequence[Table], results: Results, protocol: str | None) -> int:
     """Write the published protocols' tables into the repository, or an unpublished one's beside its runs."""
-    publish = protocol is None or plan.protocol(protocol).publish
-    names = published() if publish or protocol is None else [protocol]
-    complaints: list[str] = []
-    rendered = render_all(tables, plan, names, complaints)
-    folder = results_root(publish, plan.outputs) / "tables"
+    outputs = results.plan.outputs
+    publish = protocol is None or results.plan.protocol(protocol).publish
+    names = results.published if publish or protocol is None else [protocol]
+    folder = results_root(publish, outputs) / "tables"
+    rendered = render_all(tables, results, names)
     for file in write(rendered, folder):
         print(file)
     if publish:
-        print(write_verdicts(plan, folder, names, complaints))
-        update_readme(plan)
-        write_speeds(plan, complaints)
-    if not publish:
+        write_whole(folder / VERDICTS, verdicts_page(verdicts(results.tables.values(), results, names)))
+        update_readme(results)
+        if content := speeds_page(results.speeds(speeds_root(True, outputs))):
+            write_whole(speeds_root(True, outputs) / "README.md", content)
+    else:
         print("\n" + "\n".join(content.markdown for content in rendered.values()))
-    return _complain(complaints)
+    return _complain(results.unreadable.values())
 
 
-def print_verdicts(tables: Sequence[Table], plan: Plan) -> int:
+def print_verdicts(tables: Sequence[Table], results: Results) -> int:
     """Print the verdict on each claim under the published protocols, and the rule that decided."""
-    complaints: list[str] = []
-    found = verdicts(tables, plan, published(), complaints)
+    found = verdicts(tables, results, results.published)
     for _, verdict in found:
         print(f"{verdict.word:<12}  {verdict.protocol:<8}  {verdict.claim.id}: {verdict.claim.says}\n  {told(verdict)}")
     print(summary(found))
-    return _complain(complaints)
+    return _complain(results.unreadable.values())
 
 
-def write_speeds(plan: Plan, complaints: list[str]) -> None:
-    """Write the page of the measured speeds beside their records."""
-    root = speeds_root(True, plan.outputs)
-    content = page(root, complaints)
-    if content:
-        (root / "README.md").write_text(content, encoding="utf-8", newline="\n")
-        print(root / "README.md")
-
-
-def check_tables(tables: Sequence[Table], plan: Plan) -> int:
-    """Compare the repository's tables with what the records give today.
+def check_tables(tables: Sequence[Table], results: Results) -> int:
+    """Compare the repository's tables, README and speeds with what the records give today; name the first fault.
 
     Raises:
         UserError: there is no repository.
     """
     if places.PUBLISHED is None:
         raise UserError("check: this package is installed without its repository, which holds what is compared")
-    complaints: list[str] = []
-    expected = contents(render_all(tables, plan, published(), complaints))
-    expected[VERDICTS] = verdicts_page(verdicts(tables, plan, published(), complaints))
-    folder = results_root(True, plan.outputs) / "tables"
-    present = {file.name for file in folder.glob("*") if not file.name.startswith(".")}
-    for name in sorted(expected.keys() | present):
-        if name not in expected:
-            complaints.append(f"{folder / name}: no table is rendered to this file; delete it")
-        elif name not in present:
-            complaints.append(f"{folder / name}: missing; run `make tables`")
-        elif (folder / name).read_bytes() != expected[name].encode():
-            complaints.append(f"{folder / name}: differs from what its records give; run `make tables`")
-    complaints += broken_frames(results_root(True, plan.outputs) / "records")
-    speeds = speeds_root(True, plan.outputs)
-    on_disk = speeds / "README.md"
-    if page(speeds, complaints) != (on_disk.read_text(encoding="utf-8") if on_disk.exists() else ""):
-        complaints.append(f"{on_disk}: differs from what its records give; run `make tables`")
-    readme = places.README
-    if readme.read_text(encoding="utf-8") != readme_today(plan):
-        complaints.append(f"{readme}: its results differ from what the records give; run `make tables`")
-    return _complain(complaints[:1])
+    folder, speeds = results_root(True, results.plan.outputs) / "tables", speeds_root(True, results.plan.outputs)
+    expected = {folder / name: text for name, text in contents(render_all(tables, results, results.published)).items()}
+    expected[folder / VERDICTS] = verdicts_page(verdicts(tables, results, results.published))
+    if content := speeds_page(results.speeds(speeds)):
+        expected[speeds / "README.md"] = content
+    expected[places.README] = readme_today(results)
+    check_frames(results)
+    faults = list(results.unreadable.values())
+    for path, text in expected.items():
+        if not path.exists():
+            faults.append(f"{path}: missing; run `make tables`")
+        elif path.read_bytes() != text.encode():
+            faults.append(f"{path}: differs from what its records give; run `make tables`")
+    surplus = [file for file in folder.glob("*") if not file.name.startswith(".") and file not in expected]
+    faults += [f"{file}: no table is rendered to this file; delete it" for file in sorted(surplus)]
+    return _complain(faults[:1])
 
 
-def broken_frames(root: Path) -> list[str]:
-    """Return a line for each record below a folder whose frames' matrices do not fit it."""
-    complaints = []
-    for path in sorted(root.glob("*/*/*/*.json")):
-        with suppress(UserError):  # told where the tables read it
-            record = RunRecord.load(path)
-            try:
+def check_frames(results: Results) -> None:
+    """Read the frames' matrices of every published record; those that do not fit theirs are `unreadable`."""
+    for path in sorted((results_root(True, results.plan.outputs) / "records").glob("*/*/*/*.json")):
+        record = results.record(path)
+        try:
+            if record is not None:
                 frame_matrices.load(path, record)
-            except UserError as error:
-                complaints.append(str(error))
-    return complaints
+        except UserError as error:
+            results.cannot_read(path, error)
 
 
-def _complain(complaints: Sequence[str]) -> int:
-    for line in complaints:
+def _complain(lines: Iterable[str]) -> int:
+    lines = list(dict.fromkeys(lines))
+    for line in lines:
         print(f"error: {line}", file=sys.stderr)
-    return 1 if complaints else 0
+    return 1 if lines else 0
 
 
 def _known(kind: str, name: str, names: Sequence[str]) -> None:

@@ -1,14 +1,12 @@
 """From runs to the cells of a table: mean, spread, difference and marks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import Protocol
-from msaseg.tables.runs import Run, read_runs
+from msaseg.tables.runs import SPEED, Run
 from msaseg.tables.spec import Table
-from msaseg.tables.speeds import SPEED, speed_runs
 
 MARKS = {
     "missing": ("missing", "no record of such a run"),
@@ -20,6 +18,9 @@ MARKS = {
     "fewer": ("n of m", "fewer seeds than the sweep asks for"),
 }
 """Mark to its sign in a table and its explanation."""
+
+PAPERS = "paper"
+"""The protocol that is the paper's own, as far as it tells: the only one whose level is held against its numbers."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,11 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Group:
+class FilledTable:
     """A table's cells under one protocol.
 
     Args:
+        table: that is filled.
         protocol: of every run in it.
         asked: the seeds that the sweep names.
         runs: that are shown.
@@ -62,6 +64,7 @@ class Group:
         speeds: measurements of the rows' nets that are shown.
     """
 
+    table: Table
     protocol: Protocol
     asked: tuple[int, ...]
     runs: tuple[Run, ...]
@@ -72,23 +75,32 @@ class Group:
         """Return what the numbers of a row are from: its runs in the order of their seeds, then its measurements."""
         return [run for run in (*self.runs, *self.speeds) if run.row == row]
 
+    @property
+    def is_the_papers(self) -> bool:
+        """Whether the level of its numbers may be held against the paper's, and not only their order and change."""
+        return self.protocol.name == PAPERS
 
-def group(table: Table, protocol: str, plan: Plan, complaints: list[str]) -> Group:
+
+def fill(
+    table: Table,
+    protocol: Protocol,
+    asked: tuple[int, ...],
+    current: Mapping[str, str],
+    runs: Sequence[Run],
+    speeds: Sequence[Run],
+) -> FilledTable:
     """Return a table's cells under one protocol.
 
     A row shows the runs of the configuration that composes today; if it has none, those of the latest other.
 
     Args:
         table: to fill.
-        protocol: name of the protocol.
-        plan: of the table's runs.
-        complaints: takes one line for each record that cannot be read.
+        protocol: of the runs.
+        asked: the seeds that the sweep names.
+        current: row to the config hash that composes today.
+        runs: of any configuration.
+        speeds: measurements of the rows' nets.
     """
-    points = plan.points(table, protocol)
-    asked = tuple(dict.fromkeys(point.seed for point in points))
-    current = {point.row: point.config_hash for point in points}
-    runs = read_runs(plan.records(protocol), table, protocol, current, complaints)
-    speeds = speed_runs(table, protocol, plan, complaints)
     shown: list[Run] = []
     cells: dict[tuple[str, str], Cell] = {}
     for row in table.rows:
@@ -100,7 +112,7 @@ def group(table: Table, protocol: str, plan: Plan, complaints: list[str]) -> Gro
                 cells[row, column] = _cell(table, row, column, measured, 1)
             else:
                 cells[row, column] = _cell(table, row, column, chosen, len(asked), current[row])
-    return Group(plan.protocol(protocol), asked, tuple(shown), cells, tuple(speeds))
+    return FilledTable(table, protocol, asked, tuple(shown), cells, tuple(speeds))
 
 
 def _chosen(runs: list[Run], current: str) -> list[Run]:

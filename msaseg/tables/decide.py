@@ -4,13 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from msaseg.records import frame_matrices
-from msaseg.records.run import RunRecord
-from msaseg.statistics import Frames, Interval, contrast, rank_correlation, seed_noise_bound, seed_spread
-from msaseg.tables.cells import Cell, Group
+from msaseg.statistics import Interval, contrast, rank_correlation, seed_noise_bound, seed_spread
+from msaseg.tables.cells import Cell, FilledTable
 from msaseg.tables.claim import Claim, Kind
 from msaseg.tables.runs import Run
-from msaseg.tables.spec import Table
 
 SMALLEST_EFFECT = 1.0
 """Points below which an effect does not matter: about the spread over seeds, and half the paper's typical step."""
@@ -53,22 +50,22 @@ class Verdict:
     seeds: int = 0
 
 
-def decide(table: Table, claim: Claim, group: Group) -> Verdict:
-    """Return the verdict on a claim of a table from its cells and runs under one protocol.
+def decide(claim: Claim, filled: FilledTable) -> Verdict:
+    """Return the verdict on a claim from a table's cells and runs under one protocol.
 
     Raises:
         UserError: the matrices of a run's frames cannot be read.
     """
-    protocol = group.protocol.name
+    table, protocol = filled.table, filled.protocol.name
     if claim.kind is Kind.COUNT:  # of the net itself, whatever it is trained on
-        return _counted(table, claim, group)
+        return _counted(claim, filled)
     if protocol in table.untestable:
         return Verdict(claim, protocol, Word.NOT_MEASURED, f"cannot be tested here: {table.untestable[protocol]}")
     if claim.kind is Kind.RANKING:
-        return _ranked(table, claim, group)
+        return _ranked(claim, filled)
     if claim.column.startswith("speed."):
-        return _timed(claim, group)
-    return _scored(table, claim, group)
+        return _timed(claim, filled)
+    return _scored(claim, filled)
 
 
 def factors(claim: Claim) -> dict[str, float]:
@@ -101,9 +98,9 @@ def judge(claim: Claim, effect: float, half_widths: Sequence[float]) -> tuple[Wo
     return Word.UNDECIDED, "frames or seeds may explain it"
 
 
-def _scored(table: Table, claim: Claim, group: Group) -> Verdict:
-    protocol, chosen = group.protocol.name, factors(claim)
-    runs = {row: _by_seed(claim, group, row) for row in chosen}
+def _scored(claim: Claim, filled: FilledTable) -> Verdict:
+    protocol, chosen = filled.protocol.name, factors(claim)
+    runs = {row: _by_seed(claim, filled, row) for row in chosen}
     missing = [row for row, found in runs.items() if not found]
     if missing:
         return Verdict(claim, protocol, Word.NOT_MEASURED, f"no current run of {', '.join(missing)}")
@@ -114,7 +111,7 @@ def _scored(table: Table, claim: Claim, group: Group) -> Verdict:
     effect = sum(factor * run.number(claim.column) for factor, run in behind) - (claim.number or 0.0)
     interval = _over_frames(claim, behind)
     spread = seed_spread(
-        [[run.number(claim.column) for run in _by_seed(claim, group, row).values()] for row in table.rows]
+        [[run.number(claim.column) for run in _by_seed(claim, filled, row).values()] for row in filled.table.rows]
     )
     bound = None if spread is None else seed_noise_bound(spread, [factor for factor, _ in behind])
     half = None if interval is None or interval.high is None else interval.high - interval.estimate
@@ -127,69 +124,81 @@ def _scored(table: Table, claim: Claim, group: Group) -> Verdict:
     return Verdict(claim, protocol, word, why, effect, interval, bound, len(seeds))
 
 
-def _by_seed(claim: Claim, group: Group, row: str) -> dict[int, Run]:
+def _by_seed(claim: Claim, filled: FilledTable, row: str) -> dict[int, Run]:
     """Return the current runs of a row by seed; a stale or missing row has none."""
-    cell = group.cells[row, claim.column]
+    cell = filled.cells[row, claim.column]
     if {"missing", "stale", "weights", "dirty"} & set(cell.marks):
         return {}
-    return {run.seed: run for run in group.runs if run.row == row and claim.column in run.values}
+    return {run.seed: run for run in filled.runs if run.row == row and claim.column in run.values}
 
 
 def _over_frames(claim: Claim, behind: Sequence[tuple[float, Run]]) -> Interval | None:
     if claim.column != "miou_pct":
         return None
-    frames = [_frames(run) for _, run in behind]
-    if any(one is None for one in frames):
+    return change_over_frames(behind, claim.number or 0.0)
+
+
+def change_over_frames(behind: Sequence[tuple[float, Run]], level: float = 0.0) -> Interval | None:
+    """Return a sum of runs' mIoUs less a level, with its 95 % interval over frames; None if a run kept no frames.
+
+    Args:
+        behind: the factor of each run.
+        level: in percent.
+
+    Raises:
+        UserError: the matrices of a run's frames cannot be read.
+    """
+    frames = [one for _, run in behind if (one := run.frames) is not None]
+    if len(frames) < len(behind):
         return None
-    found = contrast([one for one in frames if one is not None], [factor for factor, _ in behind])
-    low, high = (None if end is None else end - (claim.number or 0.0) for end in (found.low, found.high))
-    return Interval(found.estimate - (claim.number or 0.0), low, high)
+    found = contrast(frames, [factor for factor, _ in behind])
+    low, high = (None if end is None else end - level for end in (found.low, found.high))
+    return Interval(found.estimate - level, low, high)
 
 
-def _frames(run: Run) -> Frames | None:
-    matrices = frame_matrices.load(run.path, RunRecord.load(run.path))
-    return None if matrices is None else matrices.part("test")
-
-
-def _counted(table: Table, claim: Claim, group: Group) -> Verdict:
-    cells = _printed(table, claim, group)
+def _counted(claim: Claim, filled: FilledTable) -> Verdict:
+    cells = _printed(claim, filled)
     missing = [row for row, cell in cells.items() if cell.n == 0]
     if missing:
-        return Verdict(claim, group.protocol.name, Word.NOT_MEASURED, f"no run of {', '.join(missing)}")
+        return Verdict(claim, filled.protocol.name, Word.NOT_MEASURED, f"no run of {', '.join(missing)}")
     right = [row for row, cell in cells.items() if "outside" not in cell.marks]
     word = Word.HOLDS if len(right) == len(cells) else Word.CONTRADICTED
     why = f"{len(right)} of {len(cells)} rows are what the paper prints, within its last digit"
-    return Verdict(claim, group.protocol.name, word, why, 100 * len(right) / len(cells), seeds=_fewest(cells))
+    return Verdict(claim, filled.protocol.name, word, why, 100 * len(right) / len(cells), seeds=_fewest(cells))
 
 
-def _ranked(table: Table, claim: Claim, group: Group) -> Verdict:
-    printed = _printed(table, claim, group)
+def _ranked(claim: Claim, filled: FilledTable) -> Verdict:
+    printed = _printed(claim, filled)
     found = [(cell.paper, cell.mean) for cell in printed.values()]
     pairs = [(paper, mean) for paper, mean in found if mean is not None and isinstance(paper, float)]
     if len(pairs) < len(printed):
         why = f"{len(printed) - len(pairs)} of {len(printed)} rows have no run"
-        return Verdict(claim, group.protocol.name, Word.NOT_MEASURED, why)
+        return Verdict(claim, filled.protocol.name, Word.NOT_MEASURED, why)
     tau, p = rank_correlation([paper for paper, _ in pairs], [ours for _, ours in pairs])
     word = Word.UNDECIDED if p > SIGNIFICANT else Word.HOLDS if tau > 0 else Word.CONTRADICTED
     why = f"Kendall's tau over {len(pairs)} rows, p {p:.3f}"
-    return Verdict(claim, group.protocol.name, word, why, tau, seeds=_fewest(printed))
+    return Verdict(claim, filled.protocol.name, word, why, tau, seeds=_fewest(printed))
 
 
-def _printed(table: Table, claim: Claim, group: Group) -> dict[str, Cell]:
+def _printed(claim: Claim, filled: FilledTable) -> dict[str, Cell]:
     """Return the cells of a claim's column for which the paper prints something."""
-    return {row: group.cells[row, claim.column] for row in table.rows if table.printed(row, claim.column) is not None}
+    return {
+        row: filled.cells[row, claim.column]
+        for row in filled.table.rows
+        if filled.table.printed(row, claim.column) is not None
+    }
 
 
 def _fewest(cells: Mapping[str, Cell]) -> int:
     return min(cell.n for cell in cells.values())
 
 
-def _timed(claim: Claim, group: Group) -> Verdict:
+def _timed(claim: Claim, filled: FilledTable) -> Verdict:
     device = claim.column.split(".")[1]
     slow, fast = f"speed.{device}.fps_p5", f"speed.{device}.fps_p95"
-    speeds = {run.row: run for run in group.speeds if claim.column in run.values}
+    speeds = {run.row: run for run in filled.speeds if claim.column in run.values}
     if not speeds.keys() >= set(claim.rows):
-        return Verdict(claim, group.protocol.name, Word.NOT_MEASURED, f"no speed on a device of the kind {device}")
+        return Verdict(claim, filled.protocol.name, Word.NOT_MEASURED, f"no speed on a device of the kind {device}")
     first, *other = (speeds[row] for row in claim.rows)
     if claim.number is None:
         effect = first.number(claim.column) - other[0].number(claim.column)
@@ -202,4 +211,4 @@ def _timed(claim: Claim, group: Group) -> Verdict:
         word, why = Word.CONTRADICTED, "slower in 19 of 20 calls"
     else:
         word, why = Word.UNDECIDED, "the calls scatter about it"
-    return Verdict(claim, group.protocol.name, word, why, effect)
+    return Verdict(claim, filled.protocol.name, word, why, effect)

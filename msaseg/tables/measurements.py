@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from msaseg.cli.errors import UserError
 from msaseg.records.speed import SpeedRecord
 from msaseg.tables.render import NOTICE
 
@@ -70,30 +69,19 @@ def _bare(net: str) -> str:
     return " ".join(word for word in net.split(" ") if not word.startswith(("form=", "mode=", "precision=")))
 
 
-def page(root: Path, complaints: list[str]) -> str:
-    """Return all measurements as one Markdown page, run by run, the latest first; "" if there are none.
-
-    Args:
-        root: folder of the records.
-        complaints: takes one line for each record that cannot be read.
-    """
-    found = []
-    for path in sorted(root.glob("*/*.json")):
-        try:
-            found.append((path.parent.name, SpeedRecord.load(path)))
-        except (UserError, OSError) as error:
-            complaints.append(str(error))
-    if not found:
+def page(records: Sequence[tuple[Path, SpeedRecord]]) -> str:
+    """Return all measurements as one Markdown page, run by run, the latest first; "" if there are none."""
+    if not records:
         return ""
 
-    def run(entry: tuple[str, SpeedRecord]) -> tuple[str, str]:
-        device, record = entry
-        return record.finished, f"{device}, {'x'.join(map(str, record.size))}, {record.finished}"
+    def run(entry: tuple[Path, SpeedRecord]) -> tuple[str, str]:
+        path, record = entry
+        return record.finished, f"{path.parent.name}, {'x'.join(map(str, record.size))}, {record.finished}"
 
-    found.sort(key=lambda entry: entry[1].latency_ms["median"])
+    fastest_first = sorted(records, key=lambda entry: entry[1].latency_ms["median"])
     parts = [NOTICE, "# Measured speeds", EXPLAINED]
-    for (_, title), entries in groupby(sorted(found, key=run, reverse=True), key=run):
-        records = [record for _, record in entries]
-        commit = (records[0].code["commit"] or "unknown")[:10]
-        parts += [f"## {title}", f"{conditions(records[0])}; commit `{commit}`.", table(records)]
+    for (_, title), entries in groupby(sorted(fastest_first, key=run, reverse=True), key=run):
+        made = [record for _, record in entries]
+        commit = (made[0].code["commit"] or "unknown")[:10]
+        parts += [f"## {title}", f"{conditions(made[0])}; commit `{commit}`.", table(made)]
     return "\n\n".join(parts) + "\n"

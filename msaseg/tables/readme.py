@@ -1,47 +1,59 @@
-"""The verdicts and results in the README, each written between two markers."""
+"""The verdicts and the headline results in the README, each written between two markers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from msaseg.records import places
 from msaseg.records.files import write_whole
-from msaseg.tables.cells import Group
+from msaseg.statistics import miou_interval
+from msaseg.tables.cells import PAPERS, FilledTable
+from msaseg.tables.layout import ours, show_paper
 from msaseg.tables.markers import with_part
-from msaseg.tables.plan import Plan
-from msaseg.tables.render import grid, groups_of, legend, published
-from msaseg.tables.spec import Table, load_tables
+from msaseg.tables.order import in_order
+from msaseg.tables.results import Results
 from msaseg.tables.verdicts import in_short, verdicts
 
+SCORE = "miou_pct"
+TO_USE = "native_models"
+"""The table of models to use, which the paper does not have."""
 
-def readme_today(plan: Plan) -> str:
+
+def readme_today(results: Results) -> str:
     """Return the README with the verdicts and results that the records give today."""
-    names, tables = published(), load_tables().values()
-    shown = [(table, groups_of(table, plan, names, [])) for table in tables]
+    tables = in_order(results.tables.values())
     text = places.README.read_text(encoding="utf-8")
-    text = with_part(text, "verdicts", in_short(verdicts(tables, plan, names, [])), places.README)
-    return with_part(text, "results", results(shown), places.README)
+    text = with_part(text, "verdicts", in_short(verdicts(tables, results, results.published)), places.README)
+    return with_part(text, "results", "\n".join(headline(results)), places.README)
 
 
-def update_readme(plan: Plan) -> None:
+def update_readme(results: Results) -> None:
     """Write today's verdicts and results into the README, if there is a repository."""
     if places.PUBLISHED is not None:
-        write_whole(places.README, readme_today(plan))
+        write_whole(places.README, readme_today(results))
 
 
-def results(tables: Sequence[tuple[Table, Sequence[Group]]]) -> str:
-    """Return a section for each table that has a record, and one line that names the others.
+def headline(results: Results) -> Iterator[str]:
+    """Yield a Markdown table: the row that the paper puts on top of each of its tables, and the models to use."""
+    yield "| mIoU on the test frames, % | the paper | ours | 95 % over frames | protocol |"
+    yield "|---|---:|---:|---:|---|"
+    for table in in_order(results.tables.values()):
+        printed = {row: value for row in table.rows if isinstance(value := table.printed(row, SCORE), float)}
+        if printed:
+            yield _line(results.filled(table, PAPERS), max(printed, key=printed.__getitem__))
+        elif table.id == TO_USE:
+            (protocol,) = table.protocols
+            filled = results.filled(table, protocol)
+            yield from (_line(filled, row) for row in {run.row: None for run in filled.runs} or [*table.rows][:1])
 
-    Args:
-        tables: each with its groups of the published protocols.
-    """
-    parts, empty = [], []
-    for table, groups in tables:
-        if not any(group.runs for group in groups):
-            empty.append(table.title)
-            continue
-        link = f"experiments/tables/{table.id}.md"
-        parts.append(f"**{table.title}** ([details and provenance]({link}))")
-        parts.append("\n".join(grid(table, groups)))
-        parts.append("\n".join(f"- {line}" for line in legend(groups)))
-    if empty:
-        parts.append(f"No record yet: {'; '.join(empty)}.")
-    return "\n\n".join(part for part in parts if part)
+
+def _line(filled: FilledTable, row: str) -> str:
+    table = filled.table
+    name = f"[{table.title.partition(':')[0]}](experiments/tables/{table.id}.md), {table.rows[row].label}"
+    cell = filled.cells[row, SCORE]
+    return f"| {name} | {show_paper(cell.paper)} | {ours(cell)} | {_interval(filled, row)} | `{filled.protocol.name}` |"
+
+
+def _interval(filled: FilledTable, row: str) -> str:
+    """Return the interval of the row's first seed; "" where its frames were not kept."""
+    frames = next((run.frames for run in filled.runs if run.row == row), None)
+    found = None if frames is None else miou_interval(frames)
+    return "" if found is None or found.low is None else f"{found.low:.1f} to {found.high:.1f}"

@@ -2,16 +2,15 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from msaseg.records.places import records_root
-from msaseg.records.run import NO_TABLE
-from msaseg.tables.cells import MARKS, Group, group
-from msaseg.tables.layout import layout, show_paper
-from msaseg.tables.plan import Plan
-from msaseg.tables.protocols import machine_paths, protocol_names
+from msaseg.records.files import write_whole
+from msaseg.tables.cells import FilledTable
+from msaseg.tables.layout import Kind, layout, legend, show_paper
+from msaseg.tables.results import Results
+from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 
 NOTICE = "<!-- Generated from the records by `make tables`. Do not edit: `make check-tables` compares the two. -->"
@@ -29,44 +28,20 @@ class Rendered:
     csv: str
 
 
-def groups_of(table: Table, plan: Plan, protocols: Sequence[str], complaints: list[str]) -> list[Group]:
-    """Return one group of cells for each of these protocols that the table has records under.
-
-    Args:
-        table: to fill.
-        plan: of its runs.
-        protocols: names in the order to show.
-        complaints: takes one line for each record that cannot be read.
-    """
-    shown = [name for name in protocols if name in table.protocols] or table.protocols[:1] or protocols
-    groups = [group(table, protocol, plan, complaints) for protocol in shown]
-    return [part for part in groups if part.runs] or groups[:1]
-
-
-def published() -> list[str]:
-    """Return the names of the protocols that a table has records under; `paper` if there are none yet."""
-    root = records_root(True, machine_paths().outputs)
-    folders = {path.name for path in root.glob("*/*") if path.parent.name != NO_TABLE}
-    return [name for name in protocol_names() if name in folders] or [protocol_names()[0]]
-
-
-def render_all(
-    tables: Sequence[Table], plan: Plan, protocols: Sequence[str], complaints: list[str]
-) -> dict[str, Rendered]:
+def render_all(tables: Iterable[Table], results: Results, protocols: Sequence[str]) -> dict[str, Rendered]:
     """Return every table rendered, by its id."""
-    return {table.id: render(table, groups_of(table, plan, protocols, complaints)) for table in tables}
+    return {table.id: render(results.shown(table, protocols)) for table in tables}
 
 
-def render(table: Table, groups: Sequence[Group]) -> Rendered:
-    """Return a table as Markdown and CSV."""
-    return Rendered(markdown=_markdown(table, groups), csv=_csv(table, groups))
+def render(filled: Sequence[FilledTable]) -> Rendered:
+    """Return a table, filled under each protocol, as Markdown and CSV."""
+    return Rendered(markdown=_markdown(filled), csv=_csv(filled))
 
 
 def write(rendered: dict[str, Rendered], folder: Path) -> list[Path]:
     """Write each table's two files into a folder; return the Markdown ones."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents(rendered).items():
-        (folder / name).write_text(content, encoding="utf-8", newline="\n")
+        write_whole(folder / name, content)
     return [folder / f"{table}.md" for table in rendered]
 
 
@@ -78,19 +53,14 @@ def contents(rendered: dict[str, Rendered]) -> dict[str, str]:
     return files
 
 
-def legend(groups: Sequence[Group]) -> list[str]:
-    """Return a line for each mark that the table uses."""
-    used = {mark for part in groups for cell in part.cells.values() for mark in cell.marks}
-    return [f"{sign}: {meaning}." for mark, (sign, meaning) in MARKS.items() if mark in used]
-
-
-def _markdown(table: Table, groups: Sequence[Group]) -> str:
-    parts = [NOTICE, f"# {table.title}", _sources(table), "\n".join(grid(table, groups))]
-    parts += ["\n".join(f"- {line}" for line in legend(groups))] if legend(groups) else []
+def _markdown(filled: Sequence[FilledTable]) -> str:
+    table = filled[0].table
+    parts = [NOTICE, f"# {table.title}", _sources(table), "\n".join(grid(table, filled))]
+    parts += ["\n".join(notes)] if (notes := list(legends(filled))) else []
     parts += [table.note] if table.note else []
-    parts += ["## Protocols", "\n".join(_about(table, part) for part in groups)]
-    if any(part.runs for part in groups):
-        parts += ["## Provenance", "\n".join(_provenance(part) for part in groups if part.runs)]
+    parts += ["## Protocols", "\n".join(_about(one) for one in filled)]
+    if any(one.runs for one in filled):
+        parts += ["## Provenance", "\n".join(_provenance(one) for one in filled if one.runs)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -99,73 +69,84 @@ def _sources(table: Table) -> str:
     return f"The paper's numbers: {table.source}. Ours: {ours}; the protocol is named above each number."
 
 
-def grid(table: Table, groups: Sequence[Group]) -> Iterator[str]:
+def grid(table: Table, filled: Sequence[FilledTable]) -> Iterator[str]:
     """Return the lines of a table's Markdown grid."""
-    head, lines = layout(table, groups)
-    yield _line(head)
-    yield _line(["---", *["---:"] * (len(head) - 1)])
-    for cells in lines:
-        yield _line(cells)
+    laid = layout(table, filled)
+    heads = []
+    for head in laid.heads:
+        of = f"`{head.protocol}`" if head.kind is Kind.OURS else "as printed" if head.kind is Kind.PRINTED else ""
+        heads.append(": ".join(filter(None, (of, head.text))))
+    yield _line(heads)
+    yield _line(["---", *["---:"] * (len(heads) - 1)])
+    for entries in laid.lines:
+        yield _line([str(entry) for entry in entries])
+
+
+def legends(filled: Sequence[FilledTable]) -> Iterator[str]:
+    """Return the lines below a table's grid: seeds and marks, protocol by protocol."""
+    for one in filled:
+        if lines := legend(one):
+            yield f"- `{one.protocol.name}`: {' '.join(lines)}"
 
 
 def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def commands(table: Table, part: Group) -> tuple[str, str]:
-    """Return what makes a table's numbers under a protocol again: the make target, and this table's runs alone."""
-    name, seeds = part.protocol.name, sorted({run.seed for run in part.runs})
-    other = bool(seeds) and seeds != sorted(part.asked)
+def commands(filled: FilledTable) -> tuple[str, str]:
+    """Return what makes a table's numbers again: the make target, and this table's runs alone."""
+    name, seeds = filled.protocol.name, sorted({run.seed for run in filled.runs})
+    other = bool(seeds) and seeds != sorted(filled.asked)
     chosen = ",".join(map(str, seeds))
     every = f"make reproduce-tables PROTOCOL={name}{f' SEEDS={chosen}' if other else ''}"
-    words = [f"+experiment={table.id}", f"protocol={name}", *([f"seed={chosen}"] if other else []), "-m"]
+    words = [f"+experiment={filled.table.id}", f"protocol={name}", *([f"seed={chosen}"] if other else []), "-m"]
     this = f"python -m msaseg.train {' '.join(words)}"
     return every, this
 
 
-def _about(table: Table, part: Group) -> str:
-    every, this = commands(table, part)
+def _about(filled: FilledTable) -> str:
+    every, this = commands(filled)
     return (
-        f"- `{part.protocol.name}`: {part.protocol.about}\n"
+        f"- `{filled.protocol.name}`: {filled.protocol.about}\n"
         f"  Reproduce: `{every}`, or this table's runs alone: `{this}`."
     )
 
 
-def _provenance(part: Group) -> str:
-    commits = ", ".join(f"`{commit}`" for commit in _commits(part)) or "unknown"
-    hardware = ", ".join(sorted({_hardware(run.hardware) for run in part.runs}))
-    hours = sum(run.seconds for run in part.runs) / 3600
-    runs = f"{len(part.runs)} run{'s' if len(part.runs) > 1 else ''}"
-    return f"- `{part.protocol.name}`: {runs}, {hours:.1f} hours; {hardware}; commit {commits}.{_speeds(part)}"
+def _provenance(filled: FilledTable) -> str:
+    hours = sum(run.seconds for run in filled.runs) / 3600
+    number = f"{len(filled.runs)} run{'s' if len(filled.runs) > 1 else ''}"
+    said = f"- `{filled.protocol.name}`: {number}, {hours:.1f} hours; {_made(filled.runs)}."
+    if filled.speeds:
+        number = f"{len(filled.speeds)} measurement{'s' if len(filled.speeds) > 1 else ''}"
+        said += f" Speeds: {number}; {_made(filled.speeds)}."
+    return said
 
 
-def _speeds(part: Group) -> str:
-    if not part.speeds:
-        return ""
-    hardware = ", ".join(sorted({_hardware(run.hardware) for run in part.speeds}))
-    commits = ", ".join(sorted({f"`{run.commit[:10]}`" for run in part.speeds if run.commit})) or "unknown"
-    number = f"{len(part.speeds)} measurement{'s' if len(part.speeds) > 1 else ''}"
-    return f" Speeds: {number}; {hardware}; commit {commits}."
+def _made(runs: Sequence[Run]) -> str:
+    commits = ", ".join(f"`{commit}`" for commit in _commits(runs)) or "unknown"
+    return f"{', '.join(sorted({hardware(run) for run in runs}))}; commit {commits}"
 
 
-def _hardware(hardware: dict[str, object]) -> str:
-    device, cores, precision = (hardware.get(key, "?") for key in ("device", "cores", "precision"))
+def hardware(run: Run) -> str:
+    """Return a run's machine in words."""
+    device, cores, precision = (run.hardware.get(key, "?") for key in ("device", "cores", "precision"))
     return f"{device} ({cores} cores, {precision})"
 
 
-def _commits(part: Group, row: str | None = None) -> list[str]:
-    return sorted({run.commit[:10] for run in part.runs if run.commit and row in (None, run.row)})
+def _commits(runs: Sequence[Run]) -> list[str]:
+    return sorted({run.commit[:10] for run in runs if run.commit})
 
 
-def _csv(table: Table, groups: Sequence[Group]) -> str:
+def _csv(filled: Sequence[FilledTable]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_HEADER)
-    for part in groups:
-        for (row, column), cell in part.cells.items():
-            commits = " ".join(_commits(part, row)) if cell.n else ""
+    for one in filled:
+        for (row, column), cell in one.cells.items():
+            commits = " ".join(_commits([run for run in one.runs if run.row == row])) if cell.n else ""
             numbers = [cell.text or _plain(cell.mean), _plain(cell.sd), cell.n, _plain(cell.difference)]
-            names = [table.id, row, table.rows[row].label, column, part.protocol.name, show_paper(cell.paper)]
+            label = one.table.rows[row].label
+            names = [one.table.id, row, label, column, one.protocol.name, show_paper(cell.paper)]
             writer.writerow([*names, *numbers, " ".join(cell.marks), commits])
     return text.getvalue()
 

@@ -12,17 +12,20 @@ from omegaconf import OmegaConf
 
 from msaseg.cli.errors import UserError
 from msaseg.config import CONF
+from msaseg.records.files import write_whole
 from msaseg.records.places import results_root
 from msaseg.sweep.gpus import Gpu, visible_gpus
-from msaseg.tables.cells import group
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import Protocol, machine_paths
 from msaseg.tables.readme import update_readme
-from msaseg.tables.render import groups_of, published, render_all, write
+from msaseg.tables.render import render_all, write
+from msaseg.tables.results import Results
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 from msaseg.tables.summary import print_summary
-from msaseg.tables.verdicts import write_verdicts
+from msaseg.tables.verdicts import FILE as VERDICTS
+from msaseg.tables.verdicts import page as verdicts_page
+from msaseg.tables.verdicts import verdicts
 
 TRAIN = "msaseg.train"
 COMPUTED = 10.0
@@ -47,7 +50,7 @@ def reproduce(
     Raises:
         UserError: CamVid is absent and could not be fetched.
     """
-    about, complaints = plan.protocol(protocol), list[str]()
+    about = plan.protocol(protocol)
     work = work_left(tables, plan, protocol, seeds)
     print(announcement(work, about, visible_gpus()), flush=True)
     if work and about.needs_data:
@@ -57,20 +60,21 @@ def reproduce(
         for table in tables
         if plan.missing(table, protocol, seeds) and not _sweep(table.id, protocol, seeds, train)
     ]
-    names = published() if about.publish else [protocol]
+    results = Results(plan.outputs)
+    names = results.published if about.publish else [protocol]
     folder = results_root(about.publish, plan.outputs) / "tables"
-    write(render_all(tables, plan, names, complaints), folder)
+    write(render_all(tables, results, names), folder)
     if about.publish:
-        write_verdicts(plan, folder, names, complaints)
-        update_readme(plan)
+        write_whole(folder / VERDICTS, verdicts_page(verdicts(results.tables.values(), results, names)))
+        update_readme(results)
     for table in tables:
-        print_summary(table, groups_of(table, plan, [protocol], [])[0])
+        print_summary(results.filled(table, protocol))
     left = sum(len(plan.missing(table, protocol, seeds)) for table in tables)
-    return _end(protocol, left, failed, complaints, folder)
+    return _end(protocol, left, failed, list(results.unreadable.values()), folder)
 
 
-def _end(protocol: str, left: int, failed: list[str], complaints: list[str], folder: Path) -> int:
-    for line in complaints:
+def _end(protocol: str, left: int, failed: list[str], unreadable: list[str], folder: Path) -> int:
+    for line in unreadable:
         print(f"error: {line}", file=sys.stderr)
     print(f"Tables: {folder}")
     if left or failed:
@@ -82,7 +86,7 @@ def _end(protocol: str, left: int, failed: list[str], complaints: list[str], fol
     else:
         print(f"Next: python -m msaseg.figures --protocol {protocol} draws them;")
         print(f"then python -m msaseg.report --protocol {protocol} writes {folder.with_name('report.html')}")
-    return 1 if left or failed or complaints else 0
+    return 1 if left or failed or unreadable else 0
 
 
 @dataclass(frozen=True)
@@ -103,12 +107,12 @@ class Work:
 def work_left(tables: Sequence[Table], plan: Plan, protocol: str, seeds: Sequence[int] | None) -> list[Work]:
     """Return the tables that have missing runs, each run counted with the first table that needs it."""
     counted: set[tuple[str, int]] = set()
-    left = []
+    left, results = [], Results(plan.outputs)
     for table in tables:
         runs = {(point.config_hash, point.seed) for point in plan.missing(table, protocol, seeds)} - counted
         counted |= runs
         if runs:
-            left.append(Work(table, len(runs), group(table, protocol, plan, []).runs))
+            left.append(Work(table, len(runs), results.filled(table, protocol).runs))
     return left
 
 

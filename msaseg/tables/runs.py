@@ -1,14 +1,23 @@
-"""What a table shows of the records on disk."""
+"""What a table shows of one record."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from msaseg.cli.errors import UserError
+from msaseg.records import frame_matrices
 from msaseg.records.run import RunRecord
+from msaseg.records.speed import SpeedRecord
+from msaseg.statistics import Frames
 from msaseg.tables.spec import Table
+
+FPS_ENDS = (("p5", "p95"), ("p95", "p5"))
+"""Percentile of the frames a second to that of the latency."""
+
+SPEED = "speed."
+"""What the keys of columns begin with that hold measured speeds: `speed.cpu.fps`."""
 
 
 @dataclass(frozen=True)
@@ -17,29 +26,53 @@ class Run:
 
     Args:
         path: of the record.
-        row: that the run fills.
-        seed: of the run.
-        config_hash: of the configuration that it was made with.
+        record: of a trained net, or of its measured speed.
+        row: that the record fills.
+        seed: of the run; 0 for a measured speed.
         values: column key to number or text; columns that the record has no finite number for are absent.
         commit: of the code; None outside a checkout.
         dirty: whether the code differed from that commit.
         hardware: of the machine.
         seconds: that it took.
-        finished: UTC time, ISO 8601.
         other_weights: whether the encoder started from other weights than the configuration names.
     """
 
     path: Path
+    record: RunRecord | SpeedRecord
     row: str
     seed: int
-    config_hash: str
     values: dict[str, float | str]
     commit: str | None
     dirty: bool
     hardware: dict[str, Any]
     seconds: float
-    finished: str
     other_weights: bool = False
+
+    @property
+    def config_hash(self) -> str:
+        """Hash of the configuration that it was made with."""
+        return self.record.config_hash
+
+    @property
+    def finished(self) -> str:
+        """UTC time, ISO 8601."""
+        return self.record.finished
+
+    @property
+    def trained(self) -> RunRecord:
+        """The record of a run that trained a net."""
+        assert isinstance(self.record, RunRecord)
+        return self.record
+
+    @cached_property
+    def frames(self) -> Frames | None:
+        """One confusion matrix per test frame; None for a record that has none.
+
+        Raises:
+            UserError: as of `frame_matrices.load`.
+        """
+        matrices = frame_matrices.load(self.path, self.trained)
+        return None if matrices is None else matrices.part("test")
 
     def number(self, column: str) -> float:
         """Return the number of a column that has one."""
@@ -48,53 +81,52 @@ class Run:
         return value
 
 
-def read_runs(root: Path, table: Table, protocol: str, current: Mapping[str, str], complaints: list[str]) -> list[Run]:
-    """Return the runs of a table's rows under a protocol.
+def trained_run(path: Path, record: RunRecord, table: Table, row: str) -> Run:
+    """Return what a table shows of a run's record.
 
-    A row's runs are the records filed under it, and those of its configuration that another table asked for
-    first: a run that two tables need is made once.
-
-    Args:
-        root: folder of the records.
-        table: whose rows and columns are read; records of rows that it does not have are passed over.
-        protocol: name of the protocol.
-        current: row to the config hash that composes today.
-        complaints: takes one line for each record that cannot be read.
+    Raises:
+        UserError: a field that the table needs is of another kind.
     """
-    runs = []
-    for row in table.rows:
-        own = sorted((root / table.id / protocol / row).glob("*.json"))
-        elsewhere = sorted(root.glob(f"*/{protocol}/*/seed*-{current[row]}.json"))
-        seeds = {path.name for path in own}
-        for path in [*own, *(path for path in elsewhere if path.name not in seeds)]:
-            try:
-                runs.append(_run(path, root, table, row))
-            except (UserError, OSError) as error:
-                complaints.append(str(error))
-    return runs
-
-
-def _run(path: Path, root: Path, table: Table, row: str) -> Run:
-    record = RunRecord.load(path)
-    if record.key.path(root) != path:
-        raise UserError(f"{path}: the record is of {record.key.path(root)}; move it there or delete it")
     try:
         found = {column: record.value(column) for column in table.columns}
-        values = {key: x for key, x in found.items() if isinstance(x, str) or (x is not None and math.isfinite(x))}
         return Run(
             path=path,
+            record=record,
             row=row,
             seed=record.seed,
-            config_hash=record.config_hash,
-            values=values,
+            values={key: x for key, x in found.items() if isinstance(x, str) or (x is not None and math.isfinite(x))},
             commit=record.code["commit"],
             dirty=bool(record.code["dirty"]),
             hardware=dict(record.hardware),
             seconds=float(record.seconds["total"]),
-            finished=str(record.finished),
             other_weights=not record.has_weights_asked_for,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path}: not a record ({type(error).__name__}: {error}); delete it and repeat the run"
         ) from error
+
+
+def measured_run(path: Path, record: SpeedRecord, row: str) -> Run:
+    """Return what a table shows of a measured speed."""
+    numbers = {
+        "fps": record.fps,
+        "latency_ms": record.latency_ms["median"],
+        "ratio": record.ratio["median"] if record.ratio else None,
+        "macs_g": record.cost["macs"] / 1e9,
+        "params_m": record.cost["params"] / 1e6,
+        "times_bound": record.roofline["times_bound"],
+    }
+    numbers |= {f"fps_{a}": 1000 / record.latency_ms[b] for a, b in FPS_ENDS if b in record.latency_ms}
+    kind = record.hardware["kind"]
+    return Run(
+        path=path,
+        record=record,
+        row=row,
+        seed=0,
+        values={f"{SPEED}{kind}.{name}": float(value) for name, value in numbers.items() if value is not None},
+        commit=record.code["commit"],
+        dirty=bool(record.code["dirty"]),
+        hardware=dict(record.hardware),
+        seconds=float(record.seconds["total"]),
+    )

@@ -1,81 +1,36 @@
-"""The measured speeds of a table's nets: what `msaseg.benchmark` recorded of the nets that the rows train."""
+"""Which measured speeds fill a table: what `msaseg.benchmark` recorded of the nets that the rows train."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from msaseg.cli.errors import UserError
 from msaseg.config import net_hash
 from msaseg.records.speed import SpeedRecord
-from msaseg.tables.plan import Plan
-from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 
-SPEED = "speed."
-"""What the keys of columns begin with that hold measured speeds: `speed.cpu.fps`."""
 
-FPS_ENDS = (("p5", "p95"), ("p95", "p5"))
-"""Percentile of the frames a second to that of the latency."""
+def latest_speeds(
+    records: Iterable[tuple[Path, SpeedRecord]], rows: Mapping[str, str], table: Table
+) -> list[tuple[Path, SpeedRecord, str]]:
+    """Return path, record and row of the latest measurement of each row on each kind of device.
 
-
-def speed_runs(table: Table, protocol: str, plan: Plan, complaints: list[str]) -> list[Run]:
-    """Return the measurements behind the columns `speed.DEVICE.NUMBER`: of each row the latest on each kind of device.
-
-    A measurement belongs to a row if it is of the net that the row trains under the protocol, whatever its classes
-    and weights, and was made as `table.speed` says, of the net alone.
+    A measurement belongs to a row if it is of the net that the row trains, whatever its classes and weights, and was
+    made as `table.speed` says, of the net alone.
 
     Args:
-        table: to fill; one without such columns has none.
-        protocol: name of the protocol.
-        plan: of the table's runs.
-        complaints: takes one line for each record that cannot be read.
+        records: every measurement with its file.
+        rows: `net_hash` of the net that a row trains to that row.
+        table: to fill.
     """
-    if not any(column.startswith(SPEED) for column in table.columns):
-        return []
-    records = list(_records(plan.speeds(protocol), complaints))
-    rows = {digest: row for row, digest in plan.nets(table, protocol).items()} if records else {}
-    latest: dict[tuple[str, str], Run] = {}
+    latest: dict[tuple[str, str], tuple[Path, SpeedRecord, str]] = {}
     for path, record in records:
         row = rows.get(net_hash(record.config["net"]))
         if row is None or not _as_asked(record, table):
             continue
         key = (row, record.hardware["kind"])
-        if key not in latest or latest[key].finished < record.finished:
-            latest[key] = _run(path, record, row)
-    return [run for _, run in sorted(latest.items())]
-
-
-def _records(root: Path, complaints: list[str]) -> Iterator[tuple[Path, SpeedRecord]]:
-    for path in sorted(root.glob("*/*.json")):
-        try:
-            yield path, SpeedRecord.load(path)
-        except (UserError, OSError) as error:
-            complaints.append(str(error))
+        if key not in latest or latest[key][1].finished < record.finished:
+            latest[key] = (path, record, row)
+    return [found for _, found in sorted(latest.items())]
 
 
 def _as_asked(record: SpeedRecord, table: Table) -> bool:
     return not any(record.include.values()) and all(getattr(record, key) == value for key, value in table.speed.items())
-
-
-def _run(path: Path, record: SpeedRecord, row: str) -> Run:
-    numbers = {
-        "fps": record.fps,
-        "latency_ms": record.latency_ms["median"],
-        "ratio": record.ratio["median"] if record.ratio else None,
-        "macs_g": record.cost["macs"] / 1e9,
-        "params_m": record.cost["params"] / 1e6,
-        "times_bound": record.roofline["times_bound"],
-    }
-    numbers |= {f"fps_{a}": 1000 / record.latency_ms[b] for a, b in FPS_ENDS if b in record.latency_ms}
-    kind = record.hardware["kind"]
-    return Run(
-        path=path,
-        row=row,
-        seed=0,
-        config_hash=record.config_hash,
-        values={f"{SPEED}{kind}.{name}": float(value) for name, value in numbers.items() if value is not None},
-        commit=record.code["commit"],
-        dirty=bool(record.code["dirty"]),
-        hardware=dict(record.hardware),
-        seconds=float(record.seconds["total"]),
-        finished=record.finished,
-    )

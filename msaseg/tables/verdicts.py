@@ -4,48 +4,40 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from msaseg.cli.errors import UserError
-from msaseg.records.files import write_whole
-from msaseg.tables.cells import group
 from msaseg.tables.claim import Kind
 from msaseg.tables.decide import Verdict, Word, decide
-from msaseg.tables.plan import Plan
 from msaseg.tables.render import NOTICE
-from msaseg.tables.spec import Table, load_tables
+from msaseg.tables.results import Results
+from msaseg.tables.spec import Table
 
 FILE = "verdicts.md"
 """The page's name beside the tables."""
 
 
-def verdicts(
-    tables: Iterable[Table], plan: Plan, protocols: Sequence[str], complaints: list[str]
-) -> list[tuple[Table, Verdict]]:
+def verdicts(tables: Iterable[Table], results: Results, protocols: Sequence[str]) -> list[tuple[Table, Verdict]]:
     """Return the verdict on each claim under the first protocol and each other that its table has records under.
+
+    A count is of the net itself, whatever it is trained on: it is decided once.
 
     Args:
         tables: whose claims are looked at.
-        plan: of their runs.
+        results: what is recorded; frames' matrices that cannot be read are named in its `unreadable`.
         protocols: names in the order to show.
-        complaints: takes one line for each record that cannot be read.
     """
     found = []
     for table in tables:
         if not table.claims:
             continue
-        groups = [group(table, protocol, plan, complaints) for protocol in protocols]
-        groups = [one for number, one in enumerate(groups) if one.runs or number == 0]
+        filled = [results.filled(table, protocol) for protocol in protocols]
+        filled = [one for number, one in enumerate(filled) if one.runs or number == 0]
         for claim in table.claims.values():
-            for one in groups:
+            once = next((one for one in filled if one.runs), filled[0])
+            for one in [once] if claim.kind is Kind.COUNT else filled:
                 try:
-                    found.append((table, decide(table, claim, one)))
+                    found.append((table, decide(claim, one)))
                 except UserError as error:
-                    complaints.append(str(error))
+                    results.cannot_read(Path(str(error).partition(": ")[0]), error)
     return found
-
-
-def write_verdicts(plan: Plan, folder: Path, protocols: Sequence[str], complaints: list[str]) -> Path:
-    """Write the page of all tables' verdicts into a folder; return its path."""
-    write_whole(folder / FILE, page(verdicts(load_tables().values(), plan, protocols, complaints)))
-    return folder / FILE
 
 
 def page(found: Sequence[tuple[Table, Verdict]]) -> str:

@@ -1,22 +1,20 @@
 """Where trained weights come from: a checkpoint that a run left, or a small file that is published under a name."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
-from torch import Tensor
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
 
 from msaseg.cli.errors import UserError
 from msaseg.records import places
-from msaseg.records.files import write_whole
 from msaseg.training.intact import DamagedError, read_intact
 
 SUFFIX = ".safetensors"
 KEY = "msaseg"
-"""Of the metadata: the configuration of the training, as JSON."""
+"""Name of the configuration, as JSON, among the file's metadata."""
 
 
 def published() -> dict[str, Path]:
@@ -48,7 +46,7 @@ def read(path: Path) -> dict[str, Any]:
         UserError: it is cut, changed or of another program.
     """
     try:
-        content = _read_published(path) if path.suffix == SUFFIX else read_intact(path)
+        content = _read_small(path) if path.suffix == SUFFIX else read_intact(path)
     except DamagedError as error:
         mend = "copy it anew, or make the run again with rerun=true"
         raise UserError(f"{path}: cut off, changed or not a checkpoint ({error}): {mend}") from error
@@ -59,26 +57,30 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
-def publish(path: Path, state: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
-    """Write the weights of a net in half precision, with the configuration of its training inside.
+def to_bytes(net: nn.Module, config: dict[str, Any]) -> bytes:
+    """Return the content of a small file: every floating tensor of the net in float16.
 
     Args:
-        path: `experiments/weights/NAME.safetensors`.
-        state: of the net; whole numbers stay as they are.
-        config: of the training, plain types.
+        net: with its trained weights.
+        config: of its training: resolved, plain types.
     """
-    halves = {f"net.{name}": tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
-    contiguous = {name: tensor.contiguous() for name, tensor in halves.items()}
-    write_whole(path, safetensors.torch.save(contiguous, {KEY: json.dumps(config, sort_keys=True)}))
+    state = {
+        f"net.{key}": (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
+        for key, tensor in net.state_dict().items()
+    }
+    content: bytes = save(state, {KEY: json.dumps({"config": config}, sort_keys=True)})
+    return content
 
 
-def _read_published(path: Path) -> dict[str, Any]:
+def _read_small(path: Path) -> dict[str, Any]:
     try:
-        with safetensors.safe_open(path, "pt") as file:
-            config = json.loads((file.metadata() or {})[KEY])
-            names = file.keys()  # it is no dictionary
-            return {"msaseg": {"config": config}, "state_dict": {name: file.get_tensor(name) for name in names}}
-    except (OSError, KeyError, ValueError, RecursionError, safetensors.SafetensorError) as error:
+        with safe_open(path, "pt") as file:
+            content = json.loads((file.metadata() or {})[KEY])
+            return {
+                "msaseg": content,
+                "state_dict": {key: file.get_tensor(key) for key in file.keys()},  # noqa: SIM118 - it is no mapping
+            }
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise DamagedError(type(error).__name__) from error
 
 
