@@ -6,9 +6,10 @@ import sys
 COMMANDS = {
     "train": "make a run, or a sweep of runs, and its record",
     "tables": "list, render, check or reproduce the tables",
-    "predict": "segment an image, a folder or a film with a checkpoint",
+    "predict": "segment an image, a folder or a video",
     "evaluate": "score a checkpoint",
     "export": "write a checkpoint as ONNX, TorchScript or PT2",
+    "publish": "write a run's weights as one small file with a model card",
     "benchmark": "time the networks, all in turns",
     "report": "write tables, figures and audit into one HTML page",
     "data": "fetch CamVid, or verify a copy",
@@ -39,9 +40,13 @@ def main(words: list[str] | None = None) -> int:
 
 
 def usage() -> str:
-    """Return the help: a line for each command."""
+    """Return the help: examples, and a line for each command."""
+    examples = [
+        f"  msaseg {words}" for words in ("train protocol=smoke", "predict weights.ckpt photo.jpg --out segmented")
+    ]
     lines = [f"  {name:<10} {about}" for name, about in COMMANDS.items()]
-    return "\n".join(["msaseg COMMAND ...", "", *lines, "", "msaseg COMMAND --help says more of one."])
+    end = "msaseg COMMAND --help says more of one; python -m msaseg.COMMAND is the same."
+    return "\n".join(["msaseg COMMAND ...", "", "examples:", *examples, "", "commands:", *lines, "", end])
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ is not made again; a run that was broken off goes on from its last checkpoint.
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import hydra
@@ -16,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from msaseg.cli.checks import check
-from msaseg.cli.mistakes import explain
+from msaseg.cli.command import one_line, refuse_flags
 from msaseg.cli.stopping import stops_in_one_line
 from msaseg.config import CONF
 from msaseg.sweep import launcher
@@ -62,20 +60,8 @@ def main() -> None:
     launcher.register(RecordPaths)
     sys.argv[1:] = launcher.reorder_flags(sys.argv[1:])
     with stops_in_one_line(), one_line():
+        refuse_flags(sys.argv[1:], "python -m msaseg.train protocol=smoke")
         run()
-
-
-@contextmanager
-def one_line() -> Iterator[None]:
-    """Turn a mistake of the user into one line on stderr and exit status 2; let other errors pass."""
-    try:
-        yield
-    except Exception as error:
-        message = explain(error, sys.argv[1:])
-        if message is None:
-            raise
-        print(f"error: {message}", file=sys.stderr)
-        raise SystemExit(2) from error
 
 
 if __name__ == "__main__":

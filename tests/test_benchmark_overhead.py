@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from msaseg.benchmark.overhead import __main__ as command
-from msaseg.benchmark.overhead import bf16_step, page, step
+from msaseg.benchmark.overhead import bf16_step, command, page, step
+from msaseg.benchmark.overhead.__main__ import main
 from msaseg.benchmark.overhead.commands import generated, process_cost
 from msaseg.benchmark.overhead.measurement import Measurement, ratios
 from msaseg.benchmark.overhead.page import MARKED, line, page_part
@@ -130,7 +130,7 @@ def test_the_repository_s_page_has_its_markers():
 def test_write_to_a_page_that_cannot_take_it_measures_nothing(files, monkeypatch, capsys, content):
     monkeypatch.setattr(command, "measure", lambda *_: pytest.fail("measured before the page was looked at"))
     page.PAGE.unlink() if content is None else page.PAGE.write_text(content)
-    assert command.main(["--write"]) == 2
+    assert main(["--write"]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: {page.PAGE}: ")
     assert error.count("\n") == 1
@@ -138,27 +138,31 @@ def test_write_to_a_page_that_cannot_take_it_measures_nothing(files, monkeypatch
 
 def test_write_keeps_the_record_and_renders_the_page_from_it(files, monkeypatch):
     measured(monkeypatch, measurement())
-    before = page.PAGE.read_text()
-    assert command.main([]) == 0
-    assert page.PAGE.read_text() == before
-    assert not page.RECORD.exists()
-    assert command.main(["--write"]) == 0
+    assert main(["--write"]) == 0
     record = json.loads(page.RECORD.read_text())
     assert record == record_of(measurement())
     assert page.PAGE.read_text() == f"# Head\n\n{BEGIN}\n\n{page_part(record)}\n\n{END}\n\nTail\n"
     assert [path.name for path in files.rglob("*.part")] == []
 
 
+def test_without_write_no_file_changes(files, monkeypatch):
+    measured(monkeypatch, measurement())
+    before = page.PAGE.read_text()
+    assert main([]) == 0
+    assert page.PAGE.read_text() == before
+    assert not page.RECORD.exists()
+
+
 def test_missed_requirement_is_written_and_named_and_ends_with_1(files, monkeypatch, capsys):
     measured(monkeypatch, measurement(), measurement(what="another step", values=[1.5]))
-    assert command.main(["--write"]) == 1
+    assert main(["--write"]) == 1
     assert capsys.readouterr().err == "error: missed: another step: 1.5, required at most 1.05 times\n"
     assert "**no**" in page.PAGE.read_text()
 
 
 @pytest.mark.parametrize("arguments", [["--repeats", "0"], ["--steps", "-1"], ["--data", "/no/such/folder"]])
 def test_bad_argument_is_told_in_one_line(files, capsys, arguments):
-    assert command.main(arguments) == 2
+    assert main(arguments) == 2
     error = capsys.readouterr().err
     assert arguments[1] in error
     assert error.count("\n") == 1
@@ -267,7 +271,7 @@ def test_generated_record_is_one_that_can_be_read(tmp_path):
 def test_whole_command_tiny_writes_every_measurement(files, monkeypatch, capfd):
     small(monkeypatch)
     monkeypatch.setattr(command, "machine_paths", lambda: type("Paths", (), {"data": files / "none"}))
-    assert command.main(["--write", "--repeats", "1", "--steps", "2"]) in (0, 1)  # a busy machine may miss one
+    assert main(["--write", "--repeats", "1", "--steps", "2"]) in (0, 1)  # a busy machine may miss one
     record = json.loads(page.RECORD.read_text())
     bf16 = ["times", "times"] if torch.cpu._is_avx512_bf16_supported() else []
     assert [one["unit"] for one in record["measurements"]] == ["times", "times", "times", "s", "s", "MiB", *bf16]

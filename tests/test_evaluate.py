@@ -18,6 +18,11 @@ from msaseg.evaluate.boundary import BoundaryScore
 SMALL = [word for word in TINY if word.startswith("protocol.source.")]
 
 
+def flags(words):
+    """Hydra's words as `--set`."""
+    return [word if word.startswith("--") else f"--set={word}" for word in words]
+
+
 def street(seed, size=(64, 96)):
     return draw(np.random.default_rng(seed), size)[0]
 
@@ -38,7 +43,7 @@ def evaluate(left, tmp_path, monkeypatch):
 
     def call(*words, checkpoint=left):
         output = tmp_path / "scores.json"
-        status = main([f"checkpoint={checkpoint}", f"output={output}", "device=cpu", *words])
+        status = main([str(checkpoint), f"--out={output}", "--device=cpu", *flags(words)])
         return status, json.loads(output.read_text()) if output.exists() else None
 
     return call
@@ -67,7 +72,7 @@ def test_scores_when_nothing_is_augmented_are_those_of_the_runs_record(cli, eval
 
 
 def test_scores_are_printed_with_every_class_and_the_confusion(evaluate, capsys):
-    status, result = evaluate("protocol=smoke", *SMALL)
+    status, result = evaluate("--protocol=smoke", *SMALL)
     assert status == 0
     told = capsys.readouterr().out
     assert f"mIoU {result['miou_pct']:.2f} %" in told
@@ -85,7 +90,7 @@ def test_scores_are_printed_with_every_class_and_the_confusion(evaluate, capsys)
 @pytest.mark.parametrize("tta", ["flip", "multiscale"])
 def test_augmentation_stands_beside_the_number(evaluate, capsys, tta):
     _, plain = evaluate()
-    status, result = evaluate(f"tta={tta}")
+    status, result = evaluate(f"--tta={tta}")
     assert status == 0
     assert tta in result["tta"]
     assert result["tta"] != plain["tta"]
@@ -96,12 +101,12 @@ def test_augmentation_stands_beside_the_number(evaluate, capsys, tta):
 
 
 def test_other_protocol_than_the_checkpoints_is_said(evaluate, capsys):
-    assert evaluate("protocol=smoke", *SMALL, "protocol.size=[72,96]")[0] == 0
+    assert evaluate("--protocol=smoke", *SMALL, "protocol.size=[72,96]")[0] == 0
     assert "trained under smoke (64x96, 11 classes), scored under smoke (72x96" in capsys.readouterr().err
 
 
 def test_class_that_the_net_does_not_know_is_said_and_never_predicted(evaluate, capsys):
-    status, result = evaluate("protocol=smoke", *SMALL, "protocol.num_classes=12")
+    status, result = evaluate("--protocol=smoke", *SMALL, "protocol.num_classes=12")
     assert status == 0
     assert "the net does not know Unlabelled" in capsys.readouterr().err
     matrix = np.array(result["confusion"])
@@ -117,7 +122,7 @@ def test_class_that_is_not_scored_is_never_chosen(evaluate, tmp_path):
     (bias,) = [key for key, value in content["state_dict"].items() if key.endswith("bias") and value.shape == (12,)]
     content["state_dict"][bias][11] += 1e3  # it would win everywhere
     torch.save(content, path)
-    status, result = evaluate("protocol=smoke", *SMALL, checkpoint=path)
+    status, result = evaluate("--protocol=smoke", *SMALL, checkpoint=path)
     assert status == 0
     assert np.array(result["confusion"]).shape == (11, 11)
     assert np.array(result["confusion"]).sum() > 0.5 * 3 * 64 * 96
@@ -125,7 +130,7 @@ def test_class_that_is_not_scored_is_never_chosen(evaluate, tmp_path):
 
 def test_frames_that_trained_the_net_are_counted_and_said(evaluate, capsys):
     random = ["protocol.split._target_=msaseg.data.splits.RandomSplit", "+protocol.split.pool=701"]
-    status, result = evaluate("protocol=smoke", *SMALL, *random)
+    status, result = evaluate("--protocol=smoke", *SMALL, *random)
     assert status == 0
     assert result["frames"] == 2
     assert 0 < result["frames_trained_on"] <= 2
@@ -135,13 +140,16 @@ def test_frames_that_trained_the_net_are_counted_and_said(evaluate, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["protocol=smok"], "there is no protocol=smok: did you mean smoke?"),
-        (["part=train"], "part=train"),
-        (["part=val", "protocol=smoke", "protocol.split._target_=msaseg.data.splits.TrainvalSplit"], "write part=test"),
-        (["protocol.size=[72,96]"], "add protocol=NAME"),
-        (["protocol=smoke", "protocol.sise=[72,96]"], "did you mean protocol.size"),
-        (["protocol=laptop", "paths.data=/no/such/folder"], "/no/such/folder"),
-        (["tta=flop"], "did you mean flip?"),
+        (["--protocol=smok"], "--protocol smok: did you mean smoke?"),
+        (["--split=train"], "--split: train: "),
+        (
+            ["--split=val", "--protocol=smoke", "protocol.split._target_=msaseg.data.splits.TrainvalSplit"],
+            "write --split test",
+        ),
+        (["protocol.size=[72,96]"], "add --protocol NAME"),
+        (["--protocol=smoke", "protocol.sise=[72,96]"], "did you mean protocol.size"),
+        (["--protocol=laptop", "paths.data=/no/such/folder"], "/no/such/folder"),
+        (["--tta=flop"], "did you mean flip?"),
     ],
 )
 def test_mistake_is_one_line_and_status_2(evaluate, capsys, words, said):
@@ -151,8 +159,8 @@ def test_mistake_is_one_line_and_status_2(evaluate, capsys, words, said):
 
 @pytest.mark.parametrize(("output", "said"), [("no/such/scores.json", "no such folder"), (".", "a folder")])
 def test_output_that_cannot_be_written_is_refused_before_anything_is_scored(left, capsys, monkeypatch, output, said):
-    monkeypatch.setattr("msaseg.evaluate.__main__.score", lambda *_: pytest.fail("scored"))
-    assert main([f"checkpoint={left}", f"output={output}"]) == 2
+    monkeypatch.setattr("msaseg.evaluate.command.score", lambda *_: pytest.fail("scored"))
+    assert main([str(left), f"--out={output}"]) == 2
     assert_one_line(capsys, said)
 
 

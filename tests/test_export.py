@@ -13,7 +13,8 @@ from trained import leave_checkpoint
 from msaseg.config import CONF
 from msaseg.data.frames import resize_image
 from msaseg.data.synthetic.scene import draw
-from msaseg.export import __main__ as command
+from msaseg.export import command
+from msaseg.export.__main__ import main
 from msaseg.export.formats import EXTRA, FORMATS
 from msaseg.export.metadata import KEY
 from msaseg.export.parity import LONGEST, Parity, compare, frames
@@ -50,7 +51,7 @@ def export(checkpoint, tmp_path):
     def call(name="torchscript", *words, checkpoint=checkpoint):
         output = tmp_path / "out" / f"net{FORMATS[name].suffix}"
         output.parent.mkdir(exist_ok=True)
-        return command.main([f"checkpoint={checkpoint}", f"output={output}", f"format={name}", *words]), output
+        return main([str(checkpoint), f"--out={output}", f"--format={name}", *words]), output
 
     return call
 
@@ -72,10 +73,10 @@ def facts_of(name, path):
 
 @pytest.mark.parametrize("name", EACH)
 def test_file_of_native_size_chooses_the_classes_of_the_net_and_says_what_it_is(export, checkpoint, capsys, name):
-    status, output = export(name, "size=native")
+    status, output = export(name, "--size=native")
     assert status == 0
     told = capsys.readouterr().out
-    assert "of 4 drawn scenes" in told
+    assert "of 4 synthetic scenes" in told
     assert "100.0000 % of the labels agree" in told
     assert told.endswith(f"{output}: {facts_of(name, output)['size']}\n")
     assert "the net sees images as they are; trained at 64x96" in told
@@ -99,7 +100,7 @@ def test_file_of_native_size_chooses_the_classes_of_the_net_and_says_what_it_is(
 
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory):
-    """Of a net that has learnt the drawn streets, at 64x96."""
+    """Of a net that has learnt the synthetic streets, at 64x96."""
     scenes = [draw(np.random.default_rng(seed), (64, 96)) for seed in range(32)]
     images = torch.from_numpy(np.stack([image for image, _ in scenes])).permute(0, 3, 1, 2)
     path = tmp_path_factory.mktemp("taught") / "weights.ckpt"
@@ -108,7 +109,7 @@ def taught(tmp_path_factory):
 
 
 def pixel_accuracy(run, size):
-    """Score a program on drawn streets that it has not seen; in percent."""
+    """Score a program on synthetic streets that it has not seen; in percent."""
     right = known = 0
     for seed in range(1000, 1008):
         image, label = draw(np.random.default_rng(seed), size)
@@ -122,7 +123,7 @@ def pixel_accuracy(run, size):
 def resizing(request, taught, tmp_path_factory):
     """A file of each format as the command writes it by default."""
     output = tmp_path_factory.mktemp("out") / f"net{FORMATS[request.param].suffix}"
-    assert command.main([f"checkpoint={taught}", f"output={output}", f"format={request.param}"]) == 0
+    assert main([str(taught), f"--out={output}", f"--format={request.param}"]) == 0
     assert "images of any size are brought to 64x96" in facts_of(request.param, output)["size"]
     return FORMATS[request.param].open(output)
 
@@ -153,7 +154,7 @@ def test_stretching_in_a_graph_is_that_of_training_but_for_its_rounding(size):
 
 
 def test_processing_outside_takes_normalised_floats_and_gives_logits_alone(export, checkpoint):
-    status, output = export("torchscript", "processing=outside", "size=native")
+    status, output = export("torchscript", "--processing=outside", "--size=native")
     assert status == 0
     facts, images = facts_of("torchscript", output), pixels((70, 90), 2)
     mean, std = (torch.tensor(facts[key]).view(3, 1, 1) for key in ("mean", "std"))
@@ -181,7 +182,7 @@ def test_onnx_model_names_inputs_outputs_and_their_sizes(export):
 
 def test_file_lies_beside_the_checkpoint_unless_told(tmp_path, capsys):
     leave_checkpoint(tmp_path / "weights.ckpt", *SMALL)
-    assert command.main([f"checkpoint={tmp_path / 'weights.ckpt'}", "format=torchscript"]) == 0
+    assert main([str(tmp_path / "weights.ckpt"), "--format=torchscript"]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"weights.ckpt", "weights.pt"}
     assert f"\n{tmp_path / 'weights.pt'}: " in capsys.readouterr().out
 
@@ -192,12 +193,12 @@ def test_frames_of_a_folder_are_what_is_compared(export, tmp_path, capsys):
     for number in range(7):
         image = pixels((70, 80 + number), seed=number)[0].permute(1, 2, 0).numpy()
         Image.fromarray(image).save(folder / f"{number}.png")
-    assert export("torchscript", f"frames={folder}")[0] == 0
+    assert export("torchscript", f"--frames={folder}")[0] == 0
     resized = 4 * 64 * 96 + 2 * 64 * 96  # each at the training size, and two in a batch
     own = sum(70 * (80 + number) for number in (0, 1, 3, 5))
     assert f"{resized + own} pixels of 4 frames" in capsys.readouterr().out
     (folder / "3.png").write_bytes(b"no image")
-    assert export("torchscript", f"frames={folder}")[0] == 2
+    assert export("torchscript", f"--frames={folder}")[0] == 2
     assert_one_line(capsys, "3.png: cannot be decoded")
 
 
@@ -230,7 +231,7 @@ def test_parity_is_bounded_in_logits_and_in_labels(difference, agreement, holds)
 
 def test_file_that_differs_is_not_kept(export, monkeypatch, capsys):
     monkeypatch.setattr(command, "compare", lambda *_: Parity(1.0, 2.0, 0.5, 100))
-    _, output = export("onnx", "format=onx")
+    _, output = export("onnx", "--format=onx")
     output.with_suffix(".pt").write_text("the one before")
     capsys.readouterr()
     assert export()[0] == 1
@@ -272,17 +273,20 @@ def test_without_the_extra_onnx_names_the_command(export, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["output=net.pt"], "format=onnx ends in .onnx"),
-        (["output=no/such/net.pt", "format=torchscript"], "no such folder"),
-        (["output=net.pt", "format=torchscript", "frames=nowhere"], "no images here"),
-        (["output=net.onx", "format=onx"], "did you mean onnx?"),
-        (["output=net.pt", "format=torchscript", "processing=non"], "processing=non"),
+        (["--out=net.pt"], "--format onnx ends in .onnx"),
+        (["--out=no/such/net.pt", "--format=torchscript"], "no such folder"),
+        (["--out=net.pt", "--format=torchscript", "--frames=nowhere"], "no images here"),
+        (["--out=net.onx", "--format=onx"], "did you mean onnx?"),
+        (
+            ["--out=net.pt", "--format=torchscript", "--processing=non"],
+            "--processing: non: choose from inside",
+        ),
     ],
 )
 def test_mistake_is_one_line_and_status_2(checkpoint, tmp_path, monkeypatch, capsys, words, said):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("msaseg.export.formats.find_spec", lambda name: True)
-    assert command.main([f"checkpoint={checkpoint}", *words]) == 2
+    assert main([str(checkpoint), *words]) == 2
     assert_one_line(capsys, said)
     assert list(tmp_path.iterdir()) == []
 
@@ -332,6 +336,6 @@ CANNOT = {("enet", "onnx"), ("segnet_vgg16", "onnx")}
 def test_net_of_any_kind_is_exported_or_refused(export, tmp_path, model, name, processing, size):
     path = tmp_path / "weights.ckpt"
     leave_checkpoint(path, f"model={model}", seen=pixels((64, 96), 2))
-    status, output = export(name, f"processing={processing}", f"size={size}", checkpoint=path)
+    status, output = export(name, f"--processing={processing}", f"--size={size}", checkpoint=path)
     assert status == 0 or (status == 1 and (model, name) in CANNOT)
     assert output.exists() == (status == 0)

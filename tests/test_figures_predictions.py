@@ -7,7 +7,7 @@ import pytest
 import torch
 from tables_suite import Suite
 
-from msaseg.config import compose_run
+from msaseg.config import compose_run, hashed_part
 from msaseg.figures.planned import Skipped
 from msaseg.figures.predictions import predict, predictions
 from msaseg.figures.style import rendered
@@ -35,9 +35,10 @@ def config_of(point):
 def leave_weights(suite, point, table="class_iou"):
     """Save a net of a run's configuration where the run would have."""
     module = running.build(config_of(point), "model")
+    module.config = hashed_part(config_of(point))
     folder = suite.outputs / "runs" / table / "smoke" / point.row / f"seed{point.seed}-{point.config_hash}"
     folder.mkdir(parents=True)
-    torch.save({"state_dict": module.state_dict()}, folder / "weights.ckpt")
+    torch.save({"state_dict": module.state_dict(), "msaseg": {"config": module.config}}, folder / "weights.ckpt")
     return module, folder / "weights.ckpt"
 
 
@@ -111,5 +112,5 @@ def test_damaged_weights_are_named_with_the_mend(suite):
     suite.add(point, 40.0)
     _, weights = leave_weights(suite, point)
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(Skipped, match=r"weights\.ckpt: not the weights of this run.*rerun=true"):
+    with pytest.raises(Skipped, match=r"weights\.ckpt: cut off, changed .*rerun=true"):
         draw(suite)

@@ -1,8 +1,12 @@
-"""`python -m msaseg.predict`: any image, a folder with bad ones, a film; goes on where it was broken off."""
+"""`python -m msaseg.predict`: any image, a folder with bad ones, a video; goes on where it was broken off."""
 
 import json
+import os
 import re
+import signal
+import struct
 import time
+import zlib
 
 import cv2
 import numpy as np
@@ -15,6 +19,8 @@ from trained import leave_checkpoint
 from msaseg.classes import PALETTE
 from msaseg.predict import __main__ as command
 from msaseg.predict import pictures, pipeline, predictor
+from msaseg.records import files
+from msaseg.training import inference
 from msaseg.training.restore import restore
 
 
@@ -38,7 +44,7 @@ def predict(checkpoint, tmp_path):
     """Call the command on a path; what it writes goes to `out`."""
 
     def call(source, *words):
-        return command.main([f"checkpoint={checkpoint}", f"input={source}", f"output={tmp_path / 'out'}", *words])
+        return command.main([str(checkpoint), str(source), "--out", str(tmp_path / "out"), *words])
 
     return call
 
@@ -65,8 +71,8 @@ def files_of(*names):
     return {f"{kind}/{name}{end}" for name in names for kind, end in pictures.FILES.items()} | {"predict.json"}
 
 
-def index(tmp_path, name):
-    with Image.open(tmp_path / "out" / "index" / f"{name}.png") as image:
+def labels_of(tmp_path, name):
+    with Image.open(tmp_path / "out" / "labels" / f"{name}.png") as image:
         assert image.mode == "L"
         return np.asarray(image)
 
@@ -83,7 +89,7 @@ def test_image_when_predicted_gets_classes_overlay_and_side_by_side_at_its_own_s
     image = scene(97, 131)
     assert predict(save(tmp_path / "a.png", image)) == 0
     assert written(tmp_path) == files_of("a")
-    labels = index(tmp_path, "a")
+    labels = labels_of(tmp_path, "a")
     assert len(np.unique(labels)) > 1
     assert (labels == expected(checkpoint, image, (64, 96))).mean() > 0.999
     overlay = np.asarray(Image.open(tmp_path / "out/overlay/a.jpg"), float)
@@ -97,20 +103,20 @@ def test_image_when_predicted_gets_classes_overlay_and_side_by_side_at_its_own_s
 
 def test_image_when_native_is_seen_at_its_own_size(predict, checkpoint, tmp_path):
     image = scene(97, 131)
-    assert predict(save(tmp_path / "a.png", image), "size=native") == 0
-    assert (index(tmp_path, "a") == expected(checkpoint, image)).mean() > 0.999
+    assert predict(save(tmp_path / "a.png", image), "--size=native") == 0
+    assert (labels_of(tmp_path, "a") == expected(checkpoint, image)).mean() > 0.999
 
 
 def test_images_of_any_size_share_batches_and_keep_their_places(predict, checkpoint, images, tmp_path):
-    assert predict(images, "size=native", "batch=2") == 1  # all are too small to be seen at their own size
+    assert predict(images, "--size=native", "--batch=2") == 1  # all are too small to be seen at their own size
     assert written(tmp_path) == {"predict.json"}
     for path in images.iterdir():
         image = scene(*(64 + 7 * int(path.stem) // 2 * n for n in (1, 2)), seed=int(path.stem))
         save(path, image)
-    assert predict(images, "size=native", "batch=2") == 0
+    assert predict(images, "--size=native", "--batch=2") == 0
     for path in images.iterdir():
         image = np.asarray(Image.open(path))
-        assert (index(tmp_path, path.stem) == expected(checkpoint, image)).mean() > 0.999
+        assert (labels_of(tmp_path, path.stem) == expected(checkpoint, image)).mean() > 0.999
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1", "CMYK", "LA"])
@@ -119,7 +125,7 @@ def test_image_of_another_mode_when_predicted_is_read_as_rgb(predict, checkpoint
     path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
     image.convert(mode).save(path, **({"transparency": bytes(range(256))} if mode == "P" else {}))
     assert predict(path) == 0
-    assert index(tmp_path, "a").shape == (50, 70)
+    assert labels_of(tmp_path, "a").shape == (50, 70)
 
 
 def test_photograph_when_its_camera_was_turned_is_set_upright(predict, tmp_path):
@@ -127,7 +133,7 @@ def test_photograph_when_its_camera_was_turned_is_set_upright(predict, tmp_path)
     exif[0x0112] = 6
     Image.fromarray(scene(50, 70)).save(tmp_path / "a.jpg", exif=exif)
     assert predict(tmp_path / "a.jpg") == 0
-    assert index(tmp_path, "a").shape == (70, 50)
+    assert labels_of(tmp_path, "a").shape == (70, 50)
 
 
 def test_bad_images_when_in_a_folder_are_named_and_skipped_and_the_status_says_so(predict, images, tmp_path, capsys):
@@ -159,7 +165,7 @@ def test_folder_when_repeated_goes_on_with_what_is_missing_or_changed(predict, i
     told = capsys.readouterr().out
     assert "3 of 6 images finished before" in told
     assert "2 images in" in told
-    assert index(tmp_path, "1").shape == (20, 30)
+    assert labels_of(tmp_path, "1").shape == (20, 30)
     after = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.*g")}
     assert {path.stem for path in before if after[path] != before[path]} == {"1", "3"}
     assert predict(images) == 1  # a bad image is not forgotten
@@ -171,14 +177,16 @@ def test_folder_when_broken_off_leaves_whole_files_and_goes_on(predict, images, 
     def interrupted(image, labels):
         drawn.append(image)
         if len(drawn) == 3:  # its classes are written, its pictures are not
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
         return overlay(image, labels)
 
     overlay = pictures.overlay
     with monkeypatch.context() as patch:
         patch.setattr(pictures, "overlay", interrupted)
-        assert predict(images, "batch=1") == 130
-    assert "goes on" in capsys.readouterr().err
+        with pytest.raises(SystemExit) as stopped:
+            predict(images, "--batch=1")
+    assert stopped.value.code == 130
+    assert "stopped; the same command goes on from here" in capsys.readouterr().err
     partial = written(tmp_path)
     assert partial < files_of(*"01234")
     for name in partial - {"predict.json"}:
@@ -195,8 +203,8 @@ def test_output_when_it_cannot_be_written_is_told_in_one_line_and_nothing_is_hal
             raise OSError(28, "No space left on device")
         replace(source, target)
 
-    replace = pictures.os.replace
-    monkeypatch.setattr(pictures.os, "replace", full)
+    replace = files.os.replace
+    monkeypatch.setattr(files.os, "replace", full)
     assert predict(images) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "No space left on device" in line
@@ -208,9 +216,8 @@ def test_output_when_another_net_or_folder_filled_it_is_refused(predict, images,
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")}
     leave_checkpoint(tmp_path / "other.ckpt")
     save(tmp_path / "elsewhere" / "0.png", scene(30, 40))
-    out = f"output={tmp_path / 'out'}"
-    assert command.main([f"checkpoint={tmp_path / 'other.ckpt'}", f"input={images}", out]) == 2
-    assert predict(images, "size=native") == 2
+    assert command.main([str(tmp_path / "other.ckpt"), str(images), "--out", str(tmp_path / "out")]) == 2
+    assert predict(images, "--size=native") == 2
     assert predict(tmp_path / "elsewhere") == 2
     errors = capsys.readouterr().err.splitlines()
     assert ["another checkpoint" in errors[0], "another size" in errors[1], "another input" in errors[2]] == [True] * 3
@@ -227,7 +234,7 @@ def test_facts_when_written_name_checkpoint_classes_and_colours(predict, images,
     assert len(facts["classes"]) == 11
 
 
-def film(path, frames=7, size=(64, 96), codec="mp4v"):
+def video(path, frames=7, size=(64, 96), codec="mp4v"):
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 5, size[::-1])
     for number in range(frames):
         writer.write(np.ascontiguousarray(scene(*size, seed=number // 4)[:, :, ::-1]))
@@ -243,9 +250,9 @@ def frames_of(path):
     return frames, capture.get(cv2.CAP_PROP_FPS)
 
 
-def test_film_when_predicted_gives_films_of_the_same_length_and_speed(predict, checkpoint, tmp_path):
-    assert predict(film(tmp_path / "a.mp4"), "indices=true", "batch=3") == 0
-    numbers = {f"index/a_{number:06d}.png" for number in range(1, 8)}
+def test_video_when_predicted_gives_videos_of_the_same_length_and_speed(predict, checkpoint, tmp_path):
+    assert predict(video(tmp_path / "a.mp4"), "--labels", "--batch=3") == 0
+    numbers = {f"labels/a_{number:06d}.png" for number in range(1, 8)}
     assert written(tmp_path) == numbers | {"a_overlay.mp4", "a_side_by_side.mp4", "predict.json"}
     source, _ = frames_of(tmp_path / "a.mp4")
     overlays, rate = frames_of(tmp_path / "out/a_overlay.mp4")
@@ -253,15 +260,15 @@ def test_film_when_predicted_gives_films_of_the_same_length_and_speed(predict, c
     assert (len(overlays), len(pairs), rate) == (7, 7, 5)
     assert (overlays[0].shape, pairs[0].shape) == ((64, 96, 3), (64, 192, 3))
     for number, image in enumerate(source):
-        labels = index(tmp_path, f"a_{number + 1:06d}")
+        labels = labels_of(tmp_path, f"a_{number + 1:06d}")
         assert (labels == expected(checkpoint, image)).mean() > 0.999
         mixed = (image.astype(float) + PALETTE[labels]) / 2
         assert np.abs(overlays[number] - mixed).mean() < 12
         assert np.abs(pairs[number][:, :90] - image[:, :90].astype(float)).mean() < 12
 
 
-def test_film_when_cut_off_gives_what_could_be_read_and_status_1(predict, tmp_path, capsys):
-    whole = film(tmp_path / "a.avi", frames=20, codec="MJPG").read_bytes()
+def test_video_when_cut_off_gives_what_could_be_read_and_status_1(predict, tmp_path, capsys):
+    whole = video(tmp_path / "a.avi", frames=20, codec="MJPG").read_bytes()
     (tmp_path / "a.avi").write_bytes(whole[: len(whole) // 2])
     assert predict(tmp_path / "a.avi") == 1
     told = capsys.readouterr()
@@ -271,7 +278,7 @@ def test_film_when_cut_off_gives_what_could_be_read_and_status_1(predict, tmp_pa
     assert f"{len(frames)} frames in" in told.out
 
 
-def test_film_when_it_cannot_be_written_whole_leaves_nothing(predict, tmp_path, capsys, monkeypatch):
+def test_video_when_it_cannot_be_written_whole_leaves_nothing(predict, tmp_path, capsys, monkeypatch):
     class FullDisk:
         def __init__(self, path, *_):
             with open(path, "wb") as file:
@@ -286,7 +293,7 @@ def test_film_when_it_cannot_be_written_whole_leaves_nothing(predict, tmp_path, 
         def release(self):
             pass
 
-    source = film(tmp_path / "a.mp4")
+    source = video(tmp_path / "a.mp4")
     FullDisk.fourcc = cv2.VideoWriter.fourcc
     monkeypatch.setattr(cv2, "VideoWriter", FullDisk)
     assert predict(source) == 2
@@ -297,16 +304,16 @@ def test_film_when_it_cannot_be_written_whole_leaves_nothing(predict, tmp_path, 
 @pytest.mark.parametrize(
     ("words", "phrases"),
     [
-        (["checkpoint=no.ckpt"], ["checkpoint=no.ckpt", "no such file"]),
-        (["input=no.png"], ["input=no.png", "no such file or folder"]),
-        (["input=notes.txt"], ["input=notes.txt", "neither image nor film", ".png", ".mp4"]),
-        (["input=empty"], ["input=empty", "no images here"]),
-        (["input=twice"], ["a.png", "a.jpg would be written to the same names"]),
-        (["input=broken.mp4"], ["broken.mp4", "cut off, or no film"]),
-        (["output=notes.txt"], ["notes.txt", "cannot be written"]),
-        (["batch=0"], ["batch=0", "1 or more"]),
-        (["size=full"], ["size=full", "choose from native, net"]),
-        (["outputs=here"], ["no key outputs", "did you mean output?"]),
+        (["no.ckpt", "a.png"], ["no.ckpt: no such file"]),
+        (["CHECKPOINT", "no.png"], ["no.png: no such file or folder"]),
+        (["CHECKPOINT", "notes.txt"], ["notes.txt: neither image nor video", ".png", ".mp4"]),
+        (["CHECKPOINT", "empty"], ["empty: no images here"]),
+        (["CHECKPOINT", "twice"], ["a.png", "a.jpg would be written to the same names"]),
+        (["CHECKPOINT", "broken.mp4"], ["broken.mp4", "cut off, or no video"]),
+        (["CHECKPOINT", "pipe.png"], ["pipe.png: neither a file nor a folder"]),
+        (["CHECKPOINT", "pipe.mp4"], ["pipe.mp4: neither a file nor a folder"]),
+        (["CHECKPOINT", "/dev/zero"], ["/dev/zero: neither a file nor a folder"]),
+        (["CHECKPOINT", "a.png", "--out=notes.txt"], ["notes.txt", "cannot be written"]),
     ],
 )
 def test_mistake_when_made_is_one_line_with_status_2_and_writes_nothing(
@@ -319,9 +326,10 @@ def test_mistake_when_made_is_one_line_with_status_2_and_writes_nothing(
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "broken.mp4").write_bytes(bytes(100))
-    good = {"checkpoint": checkpoint, "input": "a.png", "output": "out"}
-    given = good | dict(word.split("=") for word in words)
-    assert command.main([f"{key}={value}" for key, value in given.items()]) == 2
+    os.mkfifo("pipe.png")
+    os.mkfifo("pipe.mp4")
+    words = [str(checkpoint) if word == "CHECKPOINT" else word for word in words]
+    assert command.main(["--out", "out", *words]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     for phrase in phrases:
@@ -334,6 +342,96 @@ def test_bad_image_when_alone_gives_status_1_and_no_picture(predict, tmp_path, c
     assert predict(tmp_path / "a.png") == 1
     assert "a.png: cannot be decoded" in capsys.readouterr().err
     assert written(tmp_path) == {"predict.json"}
+
+
+LONG = "a" * 246 + ".png"
+ODD = ["a\nb.png", "<b>&amp;.png", "[red]x.png", "\x1b[2J.png", "a..png", LONG, os.fsdecode(b"\xff\xfe.png")]
+
+
+def test_names_when_odd_are_predicted_and_harmless_in_the_terminal(predict, tmp_path, capsys):
+    for name in ODD:
+        save(tmp_path / "in" / name, scene(20, 30))
+    (tmp_path / "in" / ("bad" + ODD[0])).write_bytes(b"no image")
+    (tmp_path / "in" / ("bad" + ODD[-1])).write_bytes(b"no image")
+    assert predict(tmp_path / "in") == 1
+    assert written(tmp_path) == files_of(*(name.removesuffix(".png") for name in ODD if not name.startswith(".")))
+    told = capsys.readouterr()
+    assert len(told.err.splitlines()) == 2
+    assert "bada\\nb.png: cannot be decoded" in told.err
+    assert "\\udcff\\udcfe.png: cannot be decoded" in told.err
+    assert list((tmp_path / "out").rglob(".*")) == []
+
+
+def test_video_of_an_odd_name_is_one_line(predict, tmp_path, capsys):
+    path = video(tmp_path / "a.mp4")
+    for name in (b"\xff.mp4", b"a" * 250 + b".mp4"):
+        path = path.rename(tmp_path / os.fsdecode(name))
+        assert predict(path) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: ")
+    assert written(tmp_path) <= {"predict.json"}
+
+
+def test_pipes_and_dead_links_when_in_a_folder_are_named_and_skipped(predict, images, tmp_path, capsys):
+    os.mkfifo(images / "pipe.png")
+    (images / "zero.jpg").symlink_to("/dev/zero")
+    (images / "dead.png").symlink_to("nowhere")
+    (images / "folder.png").mkdir()
+    assert predict(images) == 1
+    assert predict(images) == 1
+    lines = capsys.readouterr().err.splitlines()
+    for name, reason in (("pipe.png", "a pipe"), ("zero.jpg", "a pipe"), ("dead.png", "no file of this name")):
+        assert sum(name in line and reason in line for line in lines) == 2
+    assert written(tmp_path) == files_of(*"01234")
+
+
+def test_picture_whose_files_cannot_be_written_does_not_end_the_folder(predict, images, tmp_path, capsys):
+    (tmp_path / "out" / "overlay" / "2.jpg" / "in the way").mkdir(parents=True)
+    assert predict(images) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"skipped: {tmp_path / 'out/overlay/2.jpg'}: cannot be written")
+    assert files_of(*"0134") <= written(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_colours_of_16_bits_are_predicted_by_their_upper_8(predict, tmp_path, suffix):
+    image = scene(40, 60)
+    save(tmp_path / "plain.png", image)
+    deep = image.astype(np.uint16) * 256 + np.random.default_rng(0).integers(0, 256, image.shape, dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / f"deep{suffix}"), deep[:, :, ::-1])
+    assert predict(tmp_path / "plain.png") == predict(tmp_path / f"deep{suffix}") == 0
+    assert np.array_equal(labels_of(tmp_path, "plain"), labels_of(tmp_path, "deep"))
+
+
+def header(path, width, height):
+    """A PNG that says that it is of this size, and holds no pixels."""
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    path.write_bytes(data + b"\0\0\0\0IDAT" + struct.pack(">I", zlib.crc32(b"IDAT")))
+    return path
+
+
+@pytest.mark.parametrize("size", [(13000, 13000), (10**6, 10**6), (40_000, 3), (8193, 8192)])
+def test_image_too_large_is_refused_in_one_line_before_it_is_decoded(predict, tmp_path, capsys, monkeypatch, size):
+    monkeypatch.setattr(pictures, "rgb", lambda *_: pytest.fail("decoded"))
+    assert predict(header(tmp_path / "a.png", *size)) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"skipped: {tmp_path / 'a.png'}: ")
+    assert "pixels" in line
+
+
+def test_large_images_wait_in_smaller_numbers(monkeypatch):
+    monkeypatch.setattr(pipeline, "HELD", 30)
+    monkeypatch.setattr(pipeline, "MOST_SEEN", 30)
+    begun = []
+    ahead = pipeline.ahead(begun.append, range(20), 1, 9, lambda number: 10 if number < 10 else 1)
+    next(ahead)
+    time.sleep(0.05)
+    assert len(begun) == 3
+    assert len(list(ahead)) == 19
+    pixels = np.zeros((2, 5, 3), np.uint8)
+    items = [pipeline.Item(str(number), pixels, pixels) for number in range(7)]
+    assert [len(group) for group in pipeline._batches(items, 5)] == [3, 3, 1]
 
 
 def test_image_when_asked_for_again_is_predicted_again(predict, tmp_path, capsys):
@@ -350,7 +448,7 @@ def test_progress_when_on_a_terminal_is_shown(predict, images, monkeypatch, caps
 
 def test_bench_when_asked_for_compares_with_the_bare_network(predict, images, monkeypatch, capsys):
     monkeypatch.setattr(predictor, "BENCH", 0.01)
-    assert predict(images, "bench=true") == 0
+    assert predict(images, "--bench") == 0
     told = capsys.readouterr().out
     assert re.search(r"\d\.\d\d of the bare network's [\d.]+ a second, in batches of 8", told)
 
@@ -362,13 +460,13 @@ def test_memory_when_it_runs_out_is_told_with_the_mend(predict, images, monkeypa
     monkeypatch.setattr("msaseg.training.restore.Restored.logits", too_much)
     assert predict(images) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "5 images of 64x96 do not fit into memory: give a smaller batch=" in line
+    assert "5 images of 64x96 do not fit into memory: give a smaller --batch" in line
 
 
 @pytest.mark.parametrize("size", [(64, 96), (97, 131), (20, 300), (1, 1), (300, 5)])
 @pytest.mark.parametrize("strip", [1, 1000, 1 << 20])
 def test_classes_when_brought_to_a_size_in_strips_are_those_of_the_whole(checkpoint, monkeypatch, size, strip):
-    monkeypatch.setattr(predictor, "STRIP", strip)
+    monkeypatch.setattr(inference, "STRIP", strip)
     logits = F.avg_pool2d(torch.randn(1, 11, 64, 96, generator=torch.Generator().manual_seed(0)), 9, 1, 4)
     whole = F.interpolate(logits, size, mode="bilinear").argmax(1)[0].numpy()
     labels = predictor.Predictor(restore(checkpoint), native=False).labels(logits[0], size)

@@ -54,8 +54,11 @@ def test_record_without_weights_on_this_machine_is_said_with_the_mend(run, tmp_p
     assert "rerun=true" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("damage", ["cut", "foreign", "nan"])
-def test_damaged_weights_file_is_refused_in_one_line(run, tmp_path, damage):
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [("cut", "cut off, changed"), ("foreign", "cut off, changed"), ("nan", ".* holds values that are not finite")],
+)
+def test_damaged_weights_file_is_refused_in_one_line(run, tmp_path, damage, said):
     assert main([str(run), "--folder", str(tmp_path / "weights")]) == 0
     file = tmp_path / "weights" / "street.safetensors"
     if damage == "cut":
@@ -66,5 +69,5 @@ def test_damaged_weights_file_is_refused_in_one_line(run, tmp_path, damage):
             state = {name: content.get_tensor(name) for name in names}
         lost = {name: torch.full_like(each, torch.nan) for name, each in state.items() if each.is_floating_point()}
         save_file(state | lost, file, metadata if damage == "nan" else {"other": json.dumps({})})
-    with pytest.raises(UserError, match=r"street\.safetensors: cut off, changed or not a checkpoint"):
+    with pytest.raises(UserError, match=rf"street\.safetensors: {said}"):
         restore(file)

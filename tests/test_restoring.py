@@ -171,6 +171,43 @@ def test_checkpoint_when_its_net_is_not_of_this_version_is_refused_with_the_mend
     assert "use the version of msaseg that trained it" in message
 
 
+def first_weight(state):
+    return next(name for name, tensor in state.items() if tensor.is_floating_point() and name.startswith("net."))
+
+
+def spoil(state, value):
+    state[first_weight(state)][0, 0, 0, 0] = value
+
+
+HOSTILE = {
+    "input of 0 pixels": lambda state, config: config["data"]["source"].update(size=[0, 96]),
+    "input of 1000000 pixels": lambda state, config: config["data"]["source"].update(size=[1000000, 1000000]),
+    "input of no number": lambda state, config: config["data"]["source"].update(size=[64.0, "96"]),
+    "input of one side": lambda state, config: config["data"]["source"].update(size=[64]),
+    "a billion classes": lambda state, config: config["model"].update(num_classes=10**9),
+    "a net of a billion classes": lambda state, config: config["model"]["net"].update(num_classes=10**9),
+    "classes unlike the net's": lambda state, config: config["model"].update(num_classes=12),
+    "no class": lambda state, config: config["model"].update(num_classes=0),
+    "a width of a billion": lambda state, config: config["model"]["net"].update(width=10**9),
+    "keys that cannot be sorted": lambda state, config: config.update({1: 2, "a": 3}),
+    "a key that is no word": lambda state, config: config["data"].update({(1, 2): 3}),
+    "a tensor without a name": lambda state, config: state.update({5: torch.zeros(1)}),
+    "a weight that is no tensor": lambda state, config: state.update({first_weight(state): 3}),
+    "a weight of NaN": lambda state, config: spoil(state, float("nan")),
+    "an infinite weight": lambda state, config: spoil(state, float("inf")),
+    "a sparse weight": lambda state, config: state.update(
+        {first_weight(state): state[first_weight(state)].to_sparse()}
+    ),
+    "a name with a line break": lambda state, config: config["model"].update(name="a\nb"),
+    "a name of a megabyte": lambda state, config: config["protocol"].update(name="a" * 10**6),
+}
+
+
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE.keys())
+def test_checkpoint_that_asks_for_what_cannot_be_is_refused_in_one_line(rewritten, change):
+    assert len(refused(rewritten(change))) < 600
+
+
 @pytest.mark.parametrize(
     "target",
     [
@@ -199,7 +236,7 @@ def test_part_when_described_is_built_with_the_parts_inside_it():
 def test_device_when_asked_for_is_one_that_is_there(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_device("auto") == choose_device("cpu") == torch.device("cpu")
-    with pytest.raises(UserError, match=r"device=cuda.*device=cpu"):
+    with pytest.raises(UserError, match=r"device cuda: .*choose cpu"):
         choose_device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert choose_device("auto") == choose_device("cuda") == torch.device("cuda")

@@ -145,7 +145,7 @@ def test_interval_is_the_same_again_and_in_any_order_of_frames(irregular):
 
 
 @pytest.mark.parametrize("names", [["test/A_000000"], ["test/A_000000", "test/B_000000"], VAL])
-def test_frames_that_are_one_block_a_film_have_no_interval(names):
+def test_frames_that_are_one_block_a_video_have_no_interval(names):
     matrices = np.random.default_rng(0).integers(1, 9, (len(names), 3, 3))
     found = miou_interval((names, matrices))
     assert found.estimate == pytest.approx(plain_miou(matrices.sum(0).tolist()))

@@ -39,7 +39,7 @@ def miou_pct(matrix):
     return 100 * np.mean(hits / (matrix.sum(0) + matrix.sum(1) - hits))
 
 
-def test_interval_of_one_film_holds_the_estimate():
+def test_interval_of_one_video_holds_the_estimate():
     found = miou_interval((TEST[:62], sequence_matrices(np.random.default_rng(0), 1, 62, 0.5)[0]))
     assert found.low < found.estimate < found.high
 

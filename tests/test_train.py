@@ -43,7 +43,7 @@ def test_run_writes_one_record_that_traces_its_numbers(cli, tmp_path):
     assert ["epoch 1/2 · " in told[0], "epoch 2/2 · " in told[1], len(told)] == [True, True, 2]
     (weights,) = tmp_path.rglob("weights.ckpt")
     assert lines[-2].endswith(f": checkpoint: {weights}")
-    assert f"python -m msaseg.predict checkpoint={weights} input=" in lines[-1]
+    assert f"python -m msaseg.predict {weights} PHOTO.jpg --out " in lines[-1]
 
 
 @pytest.mark.parametrize(("every", "looks"), [(5, [3]), (2, [2, 3]), (1, [1, 2, 3])])

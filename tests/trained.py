@@ -34,7 +34,7 @@ def leave_checkpoint(path, *overrides, seen=None, taught=None):
 
 
 def teach(net, images, labels, steps=60, batch=8):
-    """Train a net for two seconds: on drawn scenes it then labels seven pixels of ten right."""
+    """Train a net for two seconds: on synthetic scenes it then labels seven pixels of ten right."""
     optimizer = torch.optim.Adam(net.parameters(), 2e-3)
     for step in range(steps):
         chosen = (torch.arange(batch) + batch * step) % len(images)

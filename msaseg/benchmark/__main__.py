@@ -9,8 +9,10 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf
 
+from msaseg.cli.command import refuse_flags, told
 from msaseg.cli.errors import UserError
-from msaseg.cli.mistakes import explain, suggestion
+from msaseg.cli.mistakes import suggestion
+from msaseg.cli.stopping import goes_on_from, stops_in_one_line
 from msaseg.config import CONF
 from msaseg.sweep.launcher import reorder_flags
 
@@ -35,22 +37,17 @@ def main() -> None:
 
             statuses.append(measure(config))
         except UserError as error:
-            statuses.append(told(error))
+            statuses.append(told(error, []))
 
-    try:
-        hydra.main(config_path=str(CONF), config_name="benchmark", version_base="1.3")(run)()
-    except Exception as error:
-        statuses.append(told(error))
+    with stops_in_one_line():
+        goes_on_from(lambda: "the start")
+        try:
+            refuse_flags(sys.argv[1:], "python -m msaseg.benchmark size=224x224")
+            hydra.main(config_path=str(CONF), config_name="benchmark", version_base="1.3")(run)()
+        except Exception as error:
+            message = unknown_key(error)
+            statuses.append(told(UserError(message) if message else error, []))
     sys.exit(max(statuses, default=0))
-
-
-def told(error: Exception) -> int:
-    """Print a mistake of the user as one line and return its status; raise any other error again."""
-    message = unknown_key(error) or explain(error, [])
-    if message is None:
-        raise error
-    print(f"error: {message}", file=sys.stderr)
-    return 2
 
 
 def unknown_key(error: BaseException | None) -> str | None:

@@ -1,11 +1,12 @@
 """The dashboard's command line: `python -m msaseg.dashboard [--dry-run | --json] [--entity E] [--project P]`."""
 
-import argparse
 import sys
+from argparse import Namespace
+from collections.abc import Sequence
 
 from omegaconf import OmegaConf
 
-from msaseg.cli.errors import UserError
+from msaseg.cli.command import Parser, parser, run
 from msaseg.config import CONF
 from msaseg.dashboard.runs import runs_of_tables
 from msaseg.dashboard.sections import dashboard
@@ -15,16 +16,12 @@ from msaseg.tables.protocols import machine_paths
 from msaseg.tables.spec import load_tables
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 2 for a mistake of the user."""
-    try:
-        return _run(_parser().parse_args(arguments))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run(_parser(), _run, arguments)
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: Namespace) -> int:
     look = args.dry_run or args.json
     if not look:
         from msaseg.dashboard import publish
@@ -40,17 +37,18 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m msaseg.dashboard",
-        description="Publish a W&B report over all tables and a workspace for each; a later call updates them.",
+def _parser() -> Parser:
+    made = parser(
+        "dashboard",
+        "publish a W&B report over all tables and a workspace for each; a later call updates them.",
+        ["--dry-run", "--entity my-team --project msaseg"],
     )
     project = str(OmegaConf.load(CONF / "logger" / "wandb.yaml").wandb.project)
-    parser.add_argument("--dry-run", action="store_true", help="print an outline of what would be published")
-    parser.add_argument("--json", action="store_true", help="print all of it, and publish nothing")
-    parser.add_argument("--entity", help="user or team; default: that of the account")
-    parser.add_argument("--project", default=project, help=f"default: {project}")
-    return parser
+    made.add_argument("--dry-run", action="store_true", help="print an outline of what would be published")
+    made.add_argument("--json", action="store_true", help="print all of it, and publish nothing")
+    made.add_argument("--entity", help="user or team; default: that of the account")
+    made.add_argument("--project", default=project, help=f"default: {project}")
+    return made
 
 
 if __name__ == "__main__":

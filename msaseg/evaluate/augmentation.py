@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from msaseg.data.frames import Size
+from msaseg.training.inference import upsampled
 
 SCALES = (0.75, 1.0, 1.25)
 
@@ -58,5 +59,5 @@ def _view(logits: Callable[[Tensor], Tensor], images: Tensor, size: Size, view: 
         images = resampled.round().clamp(0, 255).to(torch.uint8)
     if view.mirrored:
         images = images.flip(-1)
-    maps = F.interpolate(logits(images), size, mode="bilinear")
+    maps = upsampled(logits(images), size)
     return maps.flip(-1) if view.mirrored else maps

@@ -1,111 +1,59 @@
-"""Export a checkpoint: `python -m msaseg.export checkpoint=FILE [format=onnx] [output=FILE] ...`."""
+"""Export a checkpoint: `python -m msaseg.export CHECKPOINT [--format onnx] [--out FILE] ...`."""
 
-import os
 import sys
-from dataclasses import dataclass
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
 
-from msaseg.cli.errors import UserError
-from msaseg.cli.keywords import parse
-from msaseg.data.frames import Pixels
-from msaseg.export.formats import FORMATS, Format
-from msaseg.export.metadata import metadata, size_in_words
-from msaseg.export.parity import AGREEMENT, DIFFERENCE, Parity, compare, frames
-from msaseg.export.program import program
-from msaseg.training.restore import Restored, restore
-
-COMMAND = "python -m msaseg.export"
+from msaseg.cli.command import Parser, parser, run
 
 
-@dataclass(frozen=True)
-class Options:
-    """Write a checkpoint as a program that runs without msaseg, for any number of images of any size.
-
-    The file is opened again and compared with PyTorch, on the CPU; one that differs is not kept (status 1).
-    """
-
-    checkpoint: Annotated[Path, "weights.ckpt that a run left"]
-    format: Annotated[Literal["onnx", "torchscript", "pt2"], "of the file"] = "onnx"
-    processing: Annotated[
-        Literal["inside", "outside"], "inside: uint8 to classes and logits; outside: normalised floats to logits"
-    ] = "inside"
-    size: Annotated[
-        Literal["trained", "native"], "what the net sees: its training size, resized to inside; or the image's own"
-    ] = "trained"
-    output: Annotated[Path | None, "NAME.onnx, NAME.pt (torchscript) or NAME.pt2; default: by the checkpoint"] = None
-    frames: Annotated[Path | None, "folder of images to compare on; default: drawn scenes"] = None
-
-
-def main(words: list[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 1 if the file differs, 2 for a mistake of the user."""
-    try:
-        return export(parse(sys.argv[1:] if words is None else words, Options, COMMAND))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run(_parser(), _export, words)
 
 
-def export(options: Options) -> int:
-    """Write, open, compare, and keep the file if it computes the same.
+def _export(arguments: Namespace) -> int:
+    from msaseg.export.command import export  # torch loads after the words are read
 
-    Returns:
-        0, or 1 if it does not.
-
-    Raises:
-        UserError: the checkpoint, the frames, the format or the output cannot be used.
-    """
-    chosen = FORMATS[options.format]
-    chosen.check()
-    output = options.output or options.checkpoint.with_suffix(chosen.suffix)
-    inside, trained = options.processing == "inside", options.size == "trained"
-    if output.suffix != chosen.suffix:
-        raise UserError(f"output={output}: a file of format={options.format} ends in {chosen.suffix}")
-    if not output.parent.is_dir():
-        raise UserError(f"output={output}: no such folder: make it first")
-    if output.is_dir():
-        raise UserError(f"output={output}: a folder: give a file in it")
-    restored = restore(options.checkpoint)
-    images = frames(options.frames, restored.size)
-    part = output.with_name(f".{output.stem}.{os.getpid()}.part{chosen.suffix}")
-    try:
-        part.touch()  # whether one may write here is known before minutes of work
-        parity = _written(chosen, part, restored, inside, trained, images)
-        print(
-            f"{parity.pixels} pixels of {len(images)} {'frames' if options.frames else 'drawn scenes'}: "
-            f"largest difference of logits {parity.difference:.2g} (largest logit {parity.largest:.3g}), "
-            f"{100 * parity.agreement:.4f} % of the labels agree"
-        )
-        if not parity.holds:
-            limits = f"at least {100 * AGREEMENT} % and at most {DIFFERENCE:g} of the largest logit"
-            print(f"error: {output}: not kept: it does not compute what PyTorch does ({limits})", file=sys.stderr)
-            return 1
-        os.replace(part, output)
-    except OSError as error:
-        raise UserError(f"output={output}: cannot be written ({error.strerror}): give another file") from error
-    finally:
-        part.unlink(missing_ok=True)
-    print(f"{output}: {size_in_words(restored, trained)}")
-    return 0
+    return export(arguments)
 
 
-def _written(
-    chosen: Format, part: Path, restored: Restored, inside: bool, trained: bool, images: list[Pixels]
-) -> Parity:
-    """Write and open a file and compare it with the net.
-
-    Raises:
-        UserError: the format cannot hold the net, or what runs the format cannot run it.
-        OSError: the file cannot be written.
-    """
-    try:
-        chosen.write(program(restored, inside, trained), part, metadata(restored, inside, trained))
-        return compare(chosen.open(part), restored, images, inside, trained)
-    except OSError:
-        raise
-    except Exception as error:  # recorders and runtimes raise whatever they like
-        reason = (" ".join(str(error).split()) or type(error).__name__)[:160]
-        raise UserError(f"{chosen.name} cannot hold {restored.name} ({reason}): write another format") from error
+def _parser() -> Parser:
+    made = parser(
+        "export",
+        "write a trained net as a program that runs without msaseg, for any number of images of any size.\n\n"
+        "The file is opened again and compared with PyTorch, on the CPU; one that differs is not kept (status 1).",
+        [
+            "outputs/runs/.../weights.ckpt",
+            "outputs/runs/.../weights.ckpt --out net.onnx --frames photos/",
+            "outputs/runs/.../weights.ckpt --format torchscript --processing outside",
+        ],
+    )
+    made.add_argument("checkpoint", metavar="CHECKPOINT", help="weights.ckpt that a run left, or a published name")
+    made.add_argument("--format", choices=["onnx", "torchscript", "pt2"], default="onnx", help="default: onnx")
+    made.add_argument(
+        "--processing",
+        choices=["inside", "outside"],
+        default="inside",
+        help="inside (default): uint8 to classes and logits; outside: normalised floats to logits",
+    )
+    made.add_argument(
+        "--size",
+        choices=["trained", "native"],
+        default="trained",
+        help="what the net sees: its training size, resized to inside (default), or the image's own",
+    )
+    made.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        help="NAME.onnx, NAME.pt (torchscript) or NAME.pt2; default: by the checkpoint",
+    )
+    made.add_argument(
+        "--frames", metavar="FOLDER", type=Path, help="images to compare on; default: synthetic street scenes"
+    )
+    return made
 
 
 if __name__ == "__main__":

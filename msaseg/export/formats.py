@@ -115,7 +115,7 @@ def check_onnx() -> None:
     """
     absent = [name for name in EXTRA if find_spec(name) is None]
     if absent:
-        raise UserError(f"format=onnx needs {', '.join(absent)}: pip install -e '.[export]'")
+        raise UserError(f"--format onnx needs {', '.join(absent)}: pip install -e '.[export]'")
 
 
 def _name_shapes(model: Any, outputs: tuple[str, ...]) -> None:  # noqa: ANN401 - onnx_ir has no stable types

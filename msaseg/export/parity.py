@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from msaseg.cli.errors import UserError
@@ -16,6 +15,7 @@ from msaseg.export.formats import Run
 from msaseg.export.program import SMALLEST, SMALLEST_RESIZED, net_to_export, prepared
 from msaseg.export.stretching import stretch
 from msaseg.predict.pictures import IMAGES, read
+from msaseg.training.inference import upsampled
 from msaseg.training.restore import Restored
 
 AGREEMENT = 0.9999
@@ -50,7 +50,7 @@ class Parity(NamedTuple):
 
 
 def frames(folder: Path | None, size: Size) -> list[Pixels]:
-    """Return images to compare on: evenly spread ones of a folder, or drawn street scenes.
+    """Return images to compare on: evenly spread ones of a folder, or synthetic street scenes.
 
     Raises:
         UserError: the folder has no images, or one cannot be decoded.
@@ -60,7 +60,7 @@ def frames(folder: Path | None, size: Size) -> list[Pixels]:
         return [draw(np.random.default_rng(seed), full)[0] for seed in range(FRAMES)]
     found = sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGES)
     if not found:
-        raise UserError(f"frames={folder}: no images here: give a folder, or leave it away for drawn scenes")
+        raise UserError(f"--frames {folder}: no images here: give a folder, or leave it away for synthetic scenes")
     count = min(FRAMES, len(found))
     return [_shrunk(read(found[place * len(found) // count])) for place in range(count)]
 
@@ -85,7 +85,7 @@ def compare(run: Run, restored: Restored, images: list[Pixels], inside: bool, tr
         outputs = run(prepared(restored, batch, inside))
         with torch.inference_mode():
             maps = batch.float() / 255
-            expected = _at_own_size(net(stretch(maps, restored.size)), batch) if trained else net(maps)
+            expected = upsampled(net(stretch(maps, restored.size)), batch.shape[-2:]) if trained else net(maps)
         labels = outputs[0].long() if inside else outputs[0].argmax(1)
         difference = max(difference, (outputs[-1] - expected).abs().max().item())
         largest = max(largest, expected.abs().max().item())
@@ -98,10 +98,6 @@ def _shrunk(image: Pixels) -> Pixels:
     height, width = image.shape[:2]
     scale = min(1.0, LONGEST / max(height, width))
     return resize_image(image, (max(1, round(scale * height)), max(1, round(scale * width))))
-
-
-def _at_own_size(logits: Tensor, images: Tensor) -> Tensor:
-    return F.interpolate(logits, images.shape[-2:], mode="bilinear")
 
 
 def _batches(images: list[Pixels], size: Size, smallest: int) -> Iterator[Tensor]:

@@ -14,6 +14,7 @@ from msaseg.export.stretching import stretch
 from msaseg.nets.blocks import STRIDE, crop
 from msaseg.nets.encoders.encoder import Encoder
 from msaseg.nets.net import SegmentationNet
+from msaseg.training.inference import upsampled
 from msaseg.training.restore import Restored
 
 SMALLEST = 2 * STRIDE + 1
@@ -59,7 +60,7 @@ class Program(nn.Module):
         if self.size is None:
             logits = self._padded(maps)
         else:
-            logits = F.interpolate(self._padded(stretch(maps, self.size)), images.shape[-2:], mode="bilinear")
+            logits = upsampled(self._padded(stretch(maps, self.size)), images.shape[-2:])
         return (logits.argmax(1).to(torch.uint8), logits) if self.inside else logits
 
     def _padded(self, maps: Tensor) -> Tensor:

@@ -1,9 +1,10 @@
 """The figures' command line: `python -m msaseg.figures [--protocol P] [--only ID ...] [--list]`."""
 
-import argparse
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 
+from msaseg.cli.command import Parser, parser, run
 from msaseg.cli.errors import UserError
 from msaseg.cli.mistakes import suggestion
 from msaseg.figures.catalogue import catalogue, chosen
@@ -17,17 +18,12 @@ PAPERS = "paper"
 """The paper's protocol, whose network is drawn also where nothing has run under it."""
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 2 for a mistake of the user, 1 if a record cannot be read."""
-    args = _parser().parse_args(arguments)
-    try:
-        return _run(args)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run(_parser(), _run, arguments)
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: Namespace) -> int:
     if args.protocol is not None and args.protocol not in protocol_names():
         raise UserError(f"there is no protocol {args.protocol!r}: {suggestion(args.protocol, protocol_names())}")
     results = Results(machine_paths().outputs)
@@ -72,16 +68,16 @@ def _wanted(planned: list[Planned], only: Sequence[str] | None) -> list[Planned]
     return chosen(planned, only) if only else planned
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m msaseg.figures", description="Draw the figures, from records or from the modules themselves."
+def _parser() -> Parser:
+    made = parser(
+        "figures",
+        "draw the figures, from records or from the modules themselves.",
+        ["--list", "--only fig4", "--protocol smoke"],
     )
-    parser.add_argument(
-        "--protocol", help="figures of this one; default: all that have records, and the paper's network"
-    )
-    parser.add_argument("--only", nargs="+", metavar="ID", help="these figures, by id or its beginning up to a dash")
-    parser.add_argument("--list", action="store_true", help="say which figures there are, and draw none")
-    return parser
+    made.add_argument("--protocol", help="figures of this one; default: all that have records, and the paper's network")
+    made.add_argument("--only", nargs="+", metavar="ID", help="these figures, by id or its beginning up to a dash")
+    made.add_argument("--list", action="store_true", help="say which figures there are, and draw none")
+    return made
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from omegaconf import DictConfig
 
@@ -22,8 +21,8 @@ from msaseg.tables.results import Results
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 from msaseg.training import run as running
-from msaseg.training.intact import DamagedError, read_intact
-from msaseg.training.module import SegmentationModule
+from msaseg.training.inference import label_map
+from msaseg.training.restore import restore
 
 SHOWN = 3  # frames, spread evenly over the test part
 
@@ -84,21 +83,16 @@ def predict(config: DictConfig, weights: Path) -> tuple[list[str], list[Pixels],
         Skipped: the frames or the weights cannot be read.
     """
     data: CamVidDataModule = running.build(config, "data")
-    module: SegmentationModule = running.build(config, "model")
     try:
-        module.load_state_dict(read_intact(weights)["state_dict"])
+        restored = restore(weights)
         data.setup()
     except UserError as error:
         raise Skipped(str(error)) from error
-    except (DamagedError, RuntimeError, KeyError, TypeError) as error:
-        mend = "delete it and make the run again with rerun=true"
-        raise Skipped(f"{weights}: not the weights of this run ({type(error).__name__}): {mend}") from error
     names = evenly(data.splits.test)
     dataset = FrameDataset(data.store, names, data.num_classes, full_labels=True)
-    module.eval()
     with torch.inference_mode():
         batches = [collate([dataset[0, index]]) for index in range(len(names))]
-        maps = [module.upsampled_logits(batch)[0].argmax(0).numpy().astype(np.uint8) for batch in batches]
+        maps = [label_map(restored.logits(each["image"])[0], each["label"].shape[-2:]) for each in batches]
     return names, maps, data.class_names
 
 

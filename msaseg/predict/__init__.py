@@ -1,1 +1,1 @@
-"""Segment images and films with a checkpoint: `python -m msaseg.predict`."""
+"""Segment images and videos with a checkpoint: `python -m msaseg.predict`."""

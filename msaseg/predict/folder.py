@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msaseg.cli.errors import UserError
 from msaseg.data.frames import Pixels
-from msaseg.predict.pictures import IMAGES, finished, read, save
+from msaseg.predict.pictures import IMAGES, OneFileError, finished, pixels_of, read, save
 from msaseg.predict.pipeline import THREADS, Item, ahead, predict_all
 from msaseg.predict.predictor import Predictor
 
@@ -14,11 +14,15 @@ def images(source: Path) -> list[Path]:
     """Return the images of a folder by name, those of its folders not; or the one that `source` is.
 
     Raises:
-        UserError: there is none, or two would be written to one name.
+        UserError: there is none, two would be written to one name, or the folder cannot be read.
     """
-    found = [path for path in (sorted(source.iterdir()) if source.is_dir() else [source]) if _is_image(path)]
+    try:
+        there = sorted(source.iterdir()) if source.is_dir() else [source]
+    except OSError as error:
+        raise UserError(f"{source}: cannot be read ({error.strerror})") from error
+    found = [path for path in there if _is_image(path)]
     if not found:
-        raise UserError(f"input={source}: no images here: their names end in {', '.join(IMAGES)}")
+        raise UserError(f"{source}: no images here: their names end in {', '.join(IMAGES)}")
     by_name: dict[str, Path] = {}
     for path in found:
         if path.stem in by_name:
@@ -46,12 +50,15 @@ def predict_images(
 
     Returns:
         One of the items, or None if no image could be read.
+
+    Raises:
+        UserError: nothing can be written, or there is too little memory.
     """
     last: Item | None = None
 
     def readable() -> Iterator[Item]:
         nonlocal last
-        for result in ahead(lambda path: _read(path, predictor), paths, THREADS, batch + THREADS):
+        for result in ahead(lambda path: _read(path, predictor), paths, THREADS, batch + THREADS, pixels_of):
             try:
                 last = result.result()
             except UserError as error:
@@ -60,15 +67,19 @@ def predict_images(
                 yield last
 
     def write(item: Item, labels: Pixels) -> None:
-        save(output, item.name, item.image, labels)
-        tell(None)
+        try:
+            save(output, item.name, item.image, labels)
+        except OneFileError as error:
+            tell(str(error))
+        else:
+            tell(None)
 
     predict_all(readable(), predictor, batch, write)
     return last
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGES and path.is_file() and not path.name.startswith(".")
+    return path.suffix.lower() in IMAGES and not path.is_dir() and not path.name.startswith(".")
 
 
 def _read(path: Path, predictor: Predictor) -> Item:

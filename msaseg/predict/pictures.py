@@ -1,7 +1,6 @@
 """Images in, pictures out: what is read, and the three files that are written for each image."""
 
-import os
-from contextlib import suppress
+import errno
 from pathlib import Path
 
 import cv2
@@ -11,12 +10,17 @@ from PIL import Image, ImageOps
 from msaseg.classes import PALETTE
 from msaseg.cli.errors import UserError
 from msaseg.data.frames import Pixels
+from msaseg.records.files import write_whole
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-FILES = {"index": ".png", "overlay": ".jpg", "side_by_side": ".jpg"}
+FILES = {"labels": ".png", "overlay": ".jpg", "side_by_side": ".jpg"}
 """Folder and suffix of each kind of file."""
 LONGEST = 32_750
 """Pixels of an image's side: a JPEG holds 65500, and two images stand side by side."""
+LARGEST = 1 << 26
+"""Pixels of an image: its pictures take about 20 bytes for each while they are made."""
+FOLDERS_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+"""Why no file can be written, and not this one alone."""
 OPACITY = 0.5
 """Of the classes' colours over the image."""
 _COLOURS = np.zeros((1, 256, 3), np.uint8)
@@ -25,23 +29,63 @@ _PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1)  # label maps are tiny at any level, and
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 92)
 
 
+class OneFileError(UserError):
+    """This file cannot be written; others beside it may."""
+
+
 def read(path: Path) -> Pixels:
     """Decode an image as RGB (H, W, 3), turned upright as its camera noted; transparency is dropped.
 
+    Of 16 bits a colour the upper 8 are taken.
+
     Raises:
-        UserError: the file is no image, cut off, or of a kind that is not predicted.
+        UserError: the file is no image, cut off, too large, or of a kind that is not predicted.
     """
+    if not path.is_file():
+        raise UserError(f"{path}: no file" + (" but a pipe, folder or device" if path.exists() else " of this name"))
     try:
         with Image.open(path) as image:
-            deep, size = image.mode == "F" or image.mode.startswith("I"), image.size
-            pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
+            check_size(image.size, path)
+            pixels = rgb(image, path)
+    except UserError:
+        raise
     except Exception as error:  # damaged bytes raise what each decoder likes
         raise UserError(f"{path}: cannot be decoded ({' '.join(str(error).split())})") from error
-    if deep:  # Pillow cuts its values off at 255
-        raise UserError(f"{path}: more than 8 bits a grey value: convert it to 8 bits")
-    if max(size) > LONGEST:
-        raise UserError(f"{path}: {size[1]}x{size[0]} pixels: a side must not be longer than {LONGEST}")
     return pixels
+
+
+def rgb(image: Image.Image, name: object) -> Pixels:
+    """Return an image of any mode as RGB (H, W, 3), upright.
+
+    Raises:
+        UserError: it has grey values of more than 8 bits, which have no one meaning; `name` stands in the message.
+    """
+    if image.mode == "F" or image.mode.startswith("I"):  # Pillow cuts the values off at 255
+        raise UserError(f"{name}: more than 8 bits a grey value: convert it to 8 bits")
+    return np.asarray(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
+
+
+def check_size(size: tuple[int, int], name: object) -> None:
+    """Refuse an image of (width, height) that would take too much memory, before it is decoded.
+
+    Raises:
+        UserError: `name` stands in the message.
+    """
+    width, height = size
+    if max(size) > LONGEST or width * height > LARGEST:
+        most = f"a side must not be longer than {LONGEST}, nor the whole larger than {LARGEST // 10**6} megapixels"
+        raise UserError(f"{name}: {height}x{width} pixels: {most}: shrink it")
+
+
+def pixels_of(path: Path) -> int:
+    """Return how many pixels an image has by its header, 0 if it is none."""
+    try:
+        if path.is_file():
+            with Image.open(path) as image:
+                return image.width * image.height
+    except Exception:  # `read` tells what is wrong
+        pass
+    return 0
 
 
 def coloured(labels: Pixels) -> Pixels:
@@ -63,24 +107,25 @@ def finished(folder: Path, image: Path) -> bool:
     """Return whether all files of an image are there, none older than the image."""
     try:
         oldest = min(path.stat().st_mtime_ns for path in _paths(folder, image.stem).values())
-    except FileNotFoundError:
+        return oldest >= image.stat().st_mtime_ns
+    except OSError:
         return False
-    return oldest >= image.stat().st_mtime_ns
 
 
 def save(folder: Path, name: str, image: Pixels, labels: Pixels) -> None:
-    """Write the three files of an image: classes as an index PNG, overlay, image beside colours.
+    """Write the three files of an image: classes as a grey PNG, overlay, image beside colours.
 
     Raises:
-        UserError: a file cannot be written.
+        OneFileError: a file cannot be written.
+        UserError: none can.
     """
     paths = _paths(folder, name)
-    replace(paths["index"], index_png(labels))
+    replace(paths["labels"], labels_png(labels))
     replace(paths["overlay"], _jpeg(overlay(image, labels)))
     replace(paths["side_by_side"], _jpeg(side_by_side(image, labels)))
 
 
-def index_png(labels: Pixels) -> bytes:
+def labels_png(labels: Pixels) -> bytes:
     """Return classes (H, W) as a grey PNG that holds them as they are."""
     return bytes(cv2.imencode(".png", labels, _PNG)[1])
 
@@ -89,17 +134,14 @@ def replace(path: Path, content: bytes) -> None:
     """Write a file so that it is there as a whole or not at all.
 
     Raises:
-        UserError: it cannot be written.
+        OneFileError: it cannot be written.
+        UserError: no file can be written there.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        os.replace(part, path)
+        write_whole(path, content)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise UserError(f"{path}: cannot be written ({error.strerror}): give another output") from error
+        kind = UserError if error.errno in FOLDERS_FAULT else OneFileError
+        raise kind(f"{path}: cannot be written ({error.strerror}): give another output") from error
 
 
 def _paths(folder: Path, name: str) -> dict[str, Path]:

@@ -9,13 +9,15 @@ from typing import NamedTuple, TypeVar
 from torch import Tensor
 
 from msaseg.data.frames import Pixels
-from msaseg.predict.predictor import Predictor
+from msaseg.predict.predictor import MOST_SEEN, Predictor
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 Write = Callable[["Item", Pixels], None]
 THREADS = max(1, min(8, (os.cpu_count() or 1) // 2))
 """That decode, and as many that encode."""
+HELD = 1 << 25
+"""Pixels of decoded images that wait, before the net and behind it: fewer large ones wait than `depth` says."""
 
 
 class Item(NamedTuple):
@@ -26,19 +28,29 @@ class Item(NamedTuple):
     prepared: Pixels
 
 
-def ahead(function: Callable[[In], Out], inputs: Iterable[In], threads: int, depth: int) -> Iterator[Future[Out]]:
-    """Yield the results of a function in order, computed by threads up to `depth` ahead of who asks."""
+def ahead(
+    function: Callable[[In], Out],
+    inputs: Iterable[In],
+    threads: int,
+    depth: int,
+    pixels: Callable[[In], int] = lambda _: 0,
+) -> Iterator[Future[Out]]:
+    """Yield the results of a function in order, computed by threads up to `depth` ahead of who asks.
+
+    Of inputs that `pixels` finds large fewer are computed ahead.
+    """
     with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[Out]] = deque()
+        waiting: deque[tuple[Future[Out], int]] = deque()
         try:
             for each in inputs:
-                waiting.append(pool.submit(function, each))
-                if len(waiting) > depth:
-                    yield waiting.popleft()
+                size = pixels(each)
+                while waiting and (len(waiting) > depth or size + sum(held for _, held in waiting) > HELD):
+                    yield waiting.popleft()[0]
+                waiting.append((pool.submit(function, each), size))
             while waiting:
-                yield waiting.popleft()
+                yield waiting.popleft()[0]
         finally:
-            for future in waiting:
+            for future, _ in waiting:
                 future.cancel()
 
 
@@ -60,26 +72,35 @@ def predict_all(items: Iterable[Item], predictor: Predictor, batch: int, write: 
         write(item, predictor.labels(logits, (height, width)))
 
     with ThreadPoolExecutor(writers) as pool:
-        waiting: deque[Future[None]] = deque()
+        waiting: deque[tuple[Future[None], int]] = deque()
         try:
             for group in _batches(items, batch):
                 logits = predictor.logits([item.prepared for item in group])
-                waiting.extend(pool.submit(finish, *pair) for pair in zip(group, logits, strict=True))
-                while len(waiting) > batch + writers:
-                    waiting.popleft().result()
+                for item, its in zip(group, logits, strict=True):
+                    waiting.append((pool.submit(finish, item, its), _pixels(item.image)))
+                while len(waiting) > batch + writers or sum(held for _, held in waiting) > HELD:
+                    waiting.popleft()[0].result()
             while waiting:
-                waiting.popleft().result()
+                waiting.popleft()[0].result()
         finally:
-            for future in waiting:
+            for future, _ in waiting:
                 future.cancel()
 
 
 def _batches(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
+    """Group neighbours of one prepared size, up to `most`, fewer where they are large."""
     group: list[Item] = []
     for item in items:
-        if group and (len(group) == most or item.prepared.shape != group[0].prepared.shape):
+        size, seen = item.prepared.shape, _pixels(item.prepared)
+        held = sum(_pixels(other.image) for other in group) + _pixels(item.image)
+        full = len(group) == most or (len(group) + 1) * seen > MOST_SEEN or held > HELD
+        if group and (full or size != group[0].prepared.shape):
             yield group
             group = []
         group.append(item)
     if group:
         yield group
+
+
+def _pixels(image: Pixels) -> int:
+    return int(image.shape[0] * image.shape[1])

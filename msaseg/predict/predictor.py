@@ -2,21 +2,20 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from msaseg.cli.errors import UserError
 from msaseg.data.frames import Pixels, Size, resize_image
+from msaseg.training.inference import label_map
 from msaseg.training.restore import Restored
 
 SMALLEST = 64
 """Height and width from which every net works."""
-STRIP = 1 << 20
-"""Pixels whose logits are in memory at once: those of a photograph of 12 megapixels would fill 0.5 GB."""
+MOST_SEEN = 1 << 24
+"""Pixels that the net sees at once, in one image or a batch."""
 BENCH = 3.0
 """Seconds of the bare network, at least."""
 
@@ -33,17 +32,20 @@ class Predictor:
         self.restored, self.native = restored, native
         self.device = next(restored.net.parameters()).device
 
-    def prepare(self, path: Path, image: Pixels) -> Pixels:
+    def prepare(self, name: object, image: Pixels) -> Pixels:
         """Bring an image to the size that the net sees.
 
         Raises:
-            UserError: the image of this path is too small for the net.
+            UserError: the image is too small or too large for the net; `name` stands in the message.
         """
         if not self.native:
             return resize_image(image, self.restored.size)
         height, width = image.shape[:2]
         if min(height, width) < SMALLEST:
-            raise UserError(f"{path}: {height}x{width} pixels: size=native needs {SMALLEST}x{SMALLEST} or more")
+            raise UserError(f"{name}: {height}x{width} pixels: the size native needs {SMALLEST}x{SMALLEST} or more")
+        if height * width > MOST_SEEN:
+            most = f"the size native takes {MOST_SEEN // 10**6} megapixels at most: leave --size away"
+            raise UserError(f"{name}: {height}x{width} pixels: {most}")
         return image
 
     @torch.inference_mode()
@@ -61,27 +63,13 @@ class Predictor:
             if "memory" not in str(error):
                 raise
             height, width = images[0].shape[:2]
-            mend = "give a smaller batch=, or size=net"
+            mend = "give a smaller --batch, or --size trained"
             raise UserError(f"{len(images)} images of {height}x{width} do not fit into memory: {mend}") from error
 
     @torch.inference_mode()
     def labels(self, logits: Tensor, size: Size) -> Pixels:
-        """Return the classes (H, W) at an image's own size, of its logits (C, h, w).
-
-        Bilinear like `F.interpolate`, but strip by strip. Adjacent channels make it several times as fast on a CPU.
-        """
-        height, width = size
-        maps = logits.permute(1, 2, 0).contiguous()  # (h, w, C)
-        rows = (torch.arange(height, device=maps.device) + 0.5) * (len(maps) / height) - 0.5
-        rows = rows.clamp(0, len(maps) - 1)
-        above = rows.long()
-        below, share = (above + 1).clamp(max=len(maps) - 1), (rows - above)[:, None, None]
-        strips = []
-        for strip in torch.split(torch.arange(height, device=maps.device), max(1, STRIP // width)):
-            narrow = torch.lerp(maps[above[strip]], maps[below[strip]], share[strip])[None].permute(0, 3, 1, 2)
-            wide = F.interpolate(narrow, (len(strip), width), mode="bilinear")
-            strips.append(wide.argmax(1)[0].to(torch.uint8))
-        return np.asarray(torch.cat(strips).cpu().numpy(), np.uint8)
+        """Return the classes (H, W) at an image's own size, of its logits (C, h, w)."""
+        return label_map(logits, size)
 
     def bare_rate(self, images: Sequence[Pixels]) -> float:
         """Return how many images a second the net alone computes, again and again on one batch that is in place."""

@@ -1,23 +1,24 @@
 """Publish the net of a recorded run: `python -m msaseg.publish RECORD --name street`."""
 
-import argparse
 import sys
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
+from msaseg.cli.command import Parser, parser, run
 from msaseg.cli.errors import UserError
 
 LARGEST_DIFFERENCE = 0.1
 """Points of mIoU by which half precision may move the score."""
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 1 if the file scores otherwise, 2 for a mistake of the user."""
-    args = _parser().parse_args(arguments)
-    try:
-        return publish(args.record, args.name, args.folder)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run(_parser(), _publish, arguments)
+
+
+def _publish(arguments: Namespace) -> int:
+    return publish(arguments.record, arguments.name, arguments.folder)
 
 
 def publish(path: Path, name: str, folder: Path | None) -> int:
@@ -34,7 +35,7 @@ def publish(path: Path, name: str, folder: Path | None) -> int:
     Raises:
         UserError: the record, its weights, its frames or the folder cannot be had.
     """
-    from msaseg.evaluate.frames import asked
+    from msaseg.evaluate.scored_frames import scored_frames
     from msaseg.evaluate.scoring import score
     from msaseg.publish.card import card
     from msaseg.records import frame_matrices
@@ -59,7 +60,7 @@ def publish(path: Path, name: str, folder: Path | None) -> int:
     try:
         write_whole(trial, content)
         restored = restore(trial)
-        frames = asked(restored, None, "test", [])
+        frames = scored_frames(restored, None, "test", [])
         if (frames.data.data_digest, frames.data.split_digest) != (
             record.data["data_digest"],
             record.data["split_digest"],
@@ -78,19 +79,20 @@ def publish(path: Path, name: str, folder: Path | None) -> int:
     write_whole(file, content)
     text = card(name, record, None if matrices is None else matrices.part("test"), len(content) / 1e6, difference)
     write_whole(file.with_suffix(".md"), text)
-    print(f"{file}\n{file.with_suffix('.md')}\nnext: python -m msaseg.predict {name} photo.jpg")
+    print(f"{file}\n{file.with_suffix('.md')}\nnext: python -m msaseg.predict {name} photo.jpg --out segmented")
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m msaseg.publish",
-        description="Write a run's weights as one small file, with a model card, if it scores what the record says.",
+def _parser() -> Parser:
+    made = parser(
+        "publish",
+        "write a run's weights as one small file, with a model card, if it scores what the record says.",
+        ["experiments/records/.../seed0-01234567.json --name street"],
     )
-    parser.add_argument("record", type=Path, help="of the run, below experiments/records")
-    parser.add_argument("--name", default="street", help="of the published net; default: street")
-    parser.add_argument("--folder", type=Path, help="default: experiments/weights")
-    return parser
+    made.add_argument("record", metavar="RECORD", type=Path, help="of the run, below experiments/records")
+    made.add_argument("--name", default="street", help="of the published net; default: street")
+    made.add_argument("--folder", type=Path, help="default: experiments/weights")
+    return made
 
 
 if __name__ == "__main__":

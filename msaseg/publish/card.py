@@ -13,7 +13,7 @@ TEXT = """<!-- Generated from {path} by `python -m msaseg.publish`. -->
 # {name}
 
 `{net}`, {params:.2f} million parameters, half precision, {megabytes:.1f} MB.
-`msaseg.load("{name}")`, or `python -m msaseg.predict {name} photo.jpg`.
+`msaseg.load("{name}")`, or `python -m msaseg.predict {name} photo.jpg --out segmented`.
 
 ## What it is for
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import zlib
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ def read_fields(path: Path, record: type, schema: int, again: str) -> dict[str, 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file, and the folders above it, so that a reader sees all of it or what was there before."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    name = f"{zlib.crc32(os.fsencode(path.name)):08x}"  # the own name may be as long as a name can be
+    part = path.with_name(f".{name}.{os.getpid()}.part")
     try:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(part, path)

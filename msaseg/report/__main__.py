@@ -1,8 +1,10 @@
 """The report's command line: `python -m msaseg.report [--protocol P]`."""
 
-import argparse
 import sys
+from argparse import Namespace
+from collections.abc import Sequence
 
+from msaseg.cli.command import Parser, parser, run
 from msaseg.cli.errors import UserError
 from msaseg.cli.mistakes import suggestion
 from msaseg.records.files import write_whole
@@ -15,16 +17,12 @@ from msaseg.tables.results import Results
 NAME = "report.html"
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 2 for a mistake of the user, 1 if a file cannot be read."""
-    try:
-        return _run(_parser().parse_args(arguments))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run(_parser(), _run, arguments)
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: Namespace) -> int:
     names = protocol_names()
     if args.protocol is not None and args.protocol not in names:
         raise UserError(f"there is no protocol {args.protocol!r}: {suggestion(args.protocol, names)}")
@@ -42,12 +40,10 @@ def _run(args: argparse.Namespace) -> int:
     return 1 if results.unreadable else 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m msaseg.report", description="Write the report: one HTML page that needs no network."
-    )
-    parser.add_argument("--protocol", help="one that is not published; default: all that are published")
-    return parser
+def _parser() -> Parser:
+    made = parser("report", "write the report: one HTML page that needs no network.", ["", "--protocol smoke"])
+    made.add_argument("--protocol", help="one that is not published; default: all that are published")
+    return made
 
 
 if __name__ == "__main__":

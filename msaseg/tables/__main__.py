@@ -4,8 +4,10 @@ import argparse
 import sys
 from collections.abc import Iterable, Sequence
 
+from msaseg.cli.command import Parser, parser, run
 from msaseg.cli.errors import UserError
 from msaseg.cli.mistakes import suggestion
+from msaseg.cli.stopping import goes_on_from
 from msaseg.records import frame_matrices, places
 from msaseg.records.files import write_whole
 from msaseg.records.places import results_root
@@ -25,20 +27,12 @@ from msaseg.tables.verdicts import summary, told, verdicts
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit status: 2 for a mistake of the user."""
-    args = _parser().parse_args(arguments)
-    try:
-        if getattr(args, "protocol", None) is not None:
-            _known("protocol", args.protocol, protocol_names())
-        return _run(args)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+    return run(_parser(), _run, arguments)
 
 
 def _run(args: argparse.Namespace) -> int:
+    if getattr(args, "protocol", None) is not None:
+        _known("protocol", args.protocol, protocol_names())
     results = Results(machine_paths().outputs)
     tables = results.tables
     chosen = list(tables.values())
@@ -59,6 +53,7 @@ def _run(args: argparse.Namespace) -> int:
         case "check":
             return check_tables(chosen, results)
         case _:
+            goes_on_from(lambda: "here")
             return reproduce(chosen, results.plan, args.protocol, args.seeds)
 
 
@@ -169,11 +164,13 @@ def _seeds(text: str) -> list[int]:
     return list(dict.fromkeys(seeds))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m msaseg.tables", description="The paper's tables and the runs behind them."
+def _parser() -> Parser:
+    made = parser(
+        "tables",
+        "list, render, check or reproduce the paper's tables, from the runs behind them.",
+        ["list", "reproduce --protocol smoke", "missing --table pooling_sweep --seeds 0,1", "render"],
     )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = made.add_subparsers(dest="command", required=True)
     about = {
         "list": "every table, with how many of its runs are recorded",
         "missing": "the command of every run that has no record",
@@ -191,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--protocol", default=default, help=f"default: {default or 'all that are published'}")
         if name in ("missing", "reproduce"):
             command.add_argument("--seeds", type=_seeds, help="e.g. 0,1; default: those of each sweep")
-    return parser
+    return made
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from msaseg.classes import CLASSES, IGNORE
 from msaseg.data.dataset import Batch
 from msaseg.nets.net import SegmentationNet
+from msaseg.training import inference
 from msaseg.training.losses import SegmentationLoss
 from msaseg.training.metrics import confusion_matrix, frame_matrices, scores
 
@@ -98,14 +99,34 @@ class SegmentationModule(pl.LightningModule):
         self._step_losses: list[tuple[int, Tensor]] = []
         self._epoch_start = 0.0
 
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]
+        cls,
+        checkpoint_path: Path | str,
+        map_location: torch.device | str | None = None,
+        **_: Any,  # noqa: ANN401 - Lightning's own
+    ) -> Self:
+        """Reopen a checkpoint that a run left, without its configuration, data, weights file or network.
+
+        Args:
+            checkpoint_path: of the file, or the name of published weights.
+            map_location: device of the weights; None is the CPU.
+            **_: Lightning's further arguments have no meaning here.
+
+        Raises:
+            UserError: the file cannot be used.
+        """
+        from msaseg.training.reopened import reopened
+
+        return reopened(checkpoint_path, map_location, cls)
+
     def forward(self, images: Tensor) -> Tensor:
         """Map uint8 images (N, 3, h, w) to float32 logits (N, C, h, w)."""
-        logits: Tensor = self.net(_normalise(images))
-        return logits.float()
+        return inference.logits(self.net, images)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the weighted sum of the losses of one batch."""
-        images, labels = _normalise(batch["image"]), batch["label"].long()
+        images, labels = inference.unit_range(batch["image"]), batch["label"].long()
         logits, extra = self.net.all_outputs(images) if self.auxiliary else (self.net(images), {})
         share = self._share(labels)
         loss: Tensor = self.loss(logits, labels) * share
@@ -127,7 +148,7 @@ class SegmentationModule(pl.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Score one batch of the validation split."""
         labels = batch["label"].long()
-        logits = self.upsampled_logits(batch)
+        logits = self._logits_of(batch)
         self._matrix("val").update(logits.argmax(1), labels)
         self.log("val/loss", self.loss(logits, labels), batch_size=len(labels), on_epoch=True, sync_dist=True)
 
@@ -139,14 +160,14 @@ class SegmentationModule(pl.LightningModule):
 
     def predict_scored(self, batch: Batch) -> Tensor:
         """Return the predicted classes (N, H, W) of a batch, and keep the confusion matrix of each frame."""
-        predicted = self.upsampled_logits(batch).argmax(1)
+        predicted = self._logits_of(batch).argmax(1)
         matrices = frame_matrices(predicted, batch["label"].long(), len(self.classes))
         self.frame_matrices |= zip(batch["name"], matrices.cpu().numpy().astype(np.uint32), strict=True)
         return predicted
 
-    def upsampled_logits(self, batch: Batch) -> Tensor:
+    def _logits_of(self, batch: Batch) -> Tensor:
         """Return the logits (N, C, H, W) of a batch at its labels' own size."""
-        return F.interpolate(self(batch["image"]), batch["label"].shape[-2:], mode="bilinear")
+        return inference.upsampled(self(batch["image"]), batch["label"].shape[-2:])
 
     def _matrix(self, stage: str) -> MulticlassConfusionMatrix:
         matrix = self.confusion[f"{stage}_matrix"]
@@ -238,11 +259,6 @@ class SegmentationModule(pl.LightningModule):
         self.results = checkpoint["msaseg"].get("results", {})
         for device, state in checkpoint["msaseg"]["rng"].items():
             torch.set_rng_state(state.cpu()) if device == "cpu" else torch.cuda.set_rng_state(state.cpu())
-
-
-def _normalise(images: Tensor) -> Tensor:
-    """Map uint8 (N, 3, h, w) to float in [0, 1]; mean and deviation belong to the encoder."""
-    return images.contiguous(memory_format=torch.channels_last).float() / 255
 
 
 def _rng_state() -> dict[str, Tensor]:

@@ -19,10 +19,12 @@ from msaseg.cli.errors import UserError
 from msaseg.config import identity_hash
 from msaseg.nets.encoders.encoder import Encoder
 from msaseg.nets.net import SegmentationNet
-from msaseg.training.intact import DamagedError, read_intact
-from msaseg.training.weights_file import SUFFIX, read_weights_file
+from msaseg.training import weights_file
+from msaseg.training.inference import logits
 
 NETS = "msaseg.nets"
+LARGEST = 8192
+"""Pixels of a side that a checkpoint may ask for."""
 
 
 @dataclass(frozen=True)
@@ -80,43 +82,64 @@ class Restored:
 
     def logits(self, images: Tensor) -> Tensor:
         """Map uint8 RGB images (N, 3, h, w) to float32 logits (N, C, h, w)."""
-        logits: Tensor = self.net(images.contiguous(memory_format=torch.channels_last).float() / 255)
-        return logits.float()
+        return logits(self.net, images)
 
 
-def restore(path: Path, device: str | torch.device = "cpu") -> Restored:
-    """Reopen a checkpoint that a run left (`weights.ckpt`, or one to resume from).
+def restore(checkpoint: Path | str, device: str | torch.device = "cpu") -> Restored:
+    """Reopen a checkpoint that a run left (`weights.ckpt`, or one to resume from), or published weights, to predict.
 
-    Nothing in the file is executed: it is read with `weights_only`, and only classes of `msaseg.nets` are built.
+    Args:
+        checkpoint: a file, or the name of published weights.
+        device: where the net is put.
 
     Raises:
-        UserError: the file is missing, cut or foreign, or its net is not in this version; one line with the mend.
+        UserError: as `reopen`.
     """
-    content = _read(path)
+    restored = reopen(checkpoint)
+    restored.net.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    restored.net.requires_grad_(False)
+    return restored
+
+
+def reopen(checkpoint: Path | str) -> Restored:
+    """Return a checkpoint's net as it was while it was trained.
+
+    Nothing in the file is executed: it is read with `weights_only` or as safetensors, and only classes of `msaseg.nets`
+    are built. No memory is taken for a net before the file's own tensors are seen to fit it.
+
+    Raises:
+        UserError: the file is missing, cut or foreign, its net is not in this version, or its weights are not finite;
+            one line with the mend.
+    """
+    path = weights_file.find(checkpoint)
+    content = weights_file.read(path)
     config, state = content["msaseg"]["config"], content["state_dict"]
+    mend = "use the version of msaseg that trained it"
     try:
-        net = construct(_untrained(config["model"]["net"]), NETS)
-        assert isinstance(net, SegmentationNet)
-        restored = Restored(path, net, config)
-        _ = restored.name, restored.protocol, restored.classes, restored.size
-    except (KeyError, TypeError, AttributeError, AssertionError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"{path}: its net cannot be built ({reason}): use the version of msaseg that trained it"
-        ) from error
-    _load(net, {key.removeprefix("net."): value for key, value in state.items() if key.startswith("net.")}, path)
-    net.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
+        part = _untrained(config["model"]["net"])
+        own = {name.removeprefix("net."): tensor for name, tensor in state.items() if name.startswith("net.")}
+        with torch.device("meta"):
+            restored = Restored(path, _net(part), config)
+        _check_facts(restored)
+        _check_tensors(restored, own)
+        restored = Restored(path, _net(part), config)
+        restored.net.load_state_dict(own)
+    except UserError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: its net cannot be built ({reason}): {mend}") from error
     return restored
 
 
 def choose_device(word: str) -> torch.device:
-    """Return the device that `device=auto|cpu|cuda` means here.
+    """Return the device that "auto", "cpu" or "cuda" means here.
 
     Raises:
         UserError: there is no GPU that torch can use.
     """
     if word == "cuda" and not torch.cuda.is_available():
-        raise UserError("device=cuda: torch finds no GPU here: write device=cpu")
+        raise UserError("device cuda: torch finds no GPU here: choose cpu")
     return torch.device("cuda" if word != "cpu" and torch.cuda.is_available() else "cpu")
 
 
@@ -161,18 +184,51 @@ def own_classes(package: str) -> dict[str, type]:
     return {kind.__name__: kind for kind in classes if count[kind.__name__] == 1}
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise UserError(f"checkpoint={path}: no such file: give the weights.ckpt that a run left")
-    try:
-        content = read_weights_file(path) if path.suffix == SUFFIX else read_intact(path)
-    except DamagedError as error:
-        mend = "copy it anew, or make the run again with rerun=true"
-        raise UserError(f"{path}: cut off, changed or not a checkpoint ({error}): {mend}") from error
-    entry = content.get("msaseg")
-    if not isinstance(entry, dict) or not entry.get("config") or not isinstance(content.get("state_dict"), dict):
-        raise UserError(f"{path}: not a checkpoint of msaseg: give the weights.ckpt that a run left")
-    return content
+def _net(part: Mapping[str, Any]) -> SegmentationNet:
+    net = construct(part, NETS)
+    if not isinstance(net, SegmentationNet):
+        raise TypeError(f"{part['_target_']} is no net")
+    return net
+
+
+def _check_facts(restored: Restored) -> None:
+    """Refuse a configuration that no run of the suite can have had.
+
+    Raises:
+        ValueError: it asks for another number of classes than its net has or than there are, or for an input that
+            cannot be; a name is no word.
+        TypeError: it cannot be hashed.
+    """
+    classes, model = restored.config["model"]["num_classes"], restored.config["model"]
+    if type(classes) is not int or not 1 <= classes <= len(CLASSES):
+        raise ValueError(f"num_classes={classes}: there are 1 to {len(CLASSES)}")
+    if model["net"].get("num_classes", classes) != classes:
+        raise ValueError(f"num_classes={classes}, but its net has {model['net']['num_classes']}")
+    sides = restored.config["data"]["source"]["size"]
+    if len(sides) != 2 or not all(type(side) is int and 1 <= side <= LARGEST for side in sides):
+        raise ValueError(f"an input of {sides} pixels: height and width are 1 to {LARGEST}")
+    for name in (restored.name, restored.protocol):
+        if not name.isprintable() or len(name) > 100:
+            raise ValueError("a name that is no word")
+    _ = restored.config_hash
+
+
+def _check_tensors(restored: Restored, state: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that are not those of the net, or with which it computes nothing.
+
+    Raises:
+        UserError: names the first.
+    """
+    own = restored.net.state_dict()
+    reshaped = {name for name in own.keys() & state.keys() if own[name].shape != state[name].shape}
+    wrong = sorted((own.keys() ^ state.keys()) | reshaped)
+    if wrong:
+        mend = "use the version of msaseg that trained it"
+        raise UserError(f"{restored.path}: {len(wrong)} tensors do not fit its net (first: {wrong[0]}): {mend}")
+    for name, tensor in state.items():
+        if not tensor.isfinite().all():
+            mend = "the training diverged, train again at a lower rate"
+            raise UserError(f"{restored.path}: {name} holds values that are not finite: {mend}")
 
 
 def _untrained(part: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,14 +242,3 @@ def _untrained(part: Mapping[str, Any]) -> dict[str, Any]:
         else:
             untrained[key] = value
     return untrained
-
-
-def _load(net: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-    own = net.state_dict()
-    missing, unexpected = own.keys() - state.keys(), state.keys() - own.keys()
-    reshaped = {key for key in own.keys() & state.keys() if own[key].shape != state[key].shape}
-    wrong = sorted(missing | unexpected | reshaped)
-    if wrong:
-        mend = "use the version of msaseg that trained it"
-        raise UserError(f"{path}: {len(wrong)} tensors do not fit its net (first: {wrong[0]}): {mend}")
-    net.load_state_dict(state)

@@ -171,7 +171,7 @@ def _fit_test_record(
     log.info("mIoU %s %% on test after %.0f s: %s", record.value("miou_pct"), seconds["total"], record_path)
     weights = str(run_dir / "weights.ckpt")
     log.info("checkpoint: %s", weights)
-    log.info("next: python -m msaseg.predict %s input=PHOTO.jpg output=segmented", shlex.quote(f"checkpoint={weights}"))
+    log.info("next: python -m msaseg.predict %s PHOTO.jpg --out segmented", shlex.quote(weights))
 
 
 def fit(trainer: pl.Trainer, module: SegmentationModule, data: CamVidDataModule, resumed: Path | None) -> None:

@@ -1,23 +1,64 @@
-"""A trained net as one small file: its weights in half precision and the configuration that rebuilds it."""
+"""Where trained weights come from: a checkpoint that a run left, or a small file that is published under a name."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
-from msaseg.training.intact import DamagedError
+from msaseg.cli.errors import UserError
+from msaseg.records import places
+from msaseg.training.intact import DamagedError, read_intact
 
 SUFFIX = ".safetensors"
 KEY = "msaseg"
 """Name of the configuration, as JSON, among the file's metadata."""
 
 
+def published() -> dict[str, Path]:
+    """Return the files of `experiments/weights` by their names."""
+    folder = places.PUBLISHED / "weights" if places.PUBLISHED else None
+    return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))} if folder else {}
+
+
+def find(checkpoint: Path | str) -> Path:
+    """Return the file that a path, or else the name of published weights, means.
+
+    Raises:
+        UserError: there is neither; one line that lists the names.
+    """
+    path = Path(checkpoint)
+    known = published()
+    if path.is_file():
+        return path
+    if str(checkpoint) in known:
+        return known[str(checkpoint)]
+    names = f"one of the names {', '.join(known)}" if known else "nothing is published under a name yet"
+    raise UserError(f"{checkpoint}: no such file: give the weights.ckpt that a run left ({names})")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return `state_dict` and, below `msaseg`, the `config` of a file that `find` found.
+
+    Raises:
+        UserError: it is cut, changed or of another program.
+    """
+    try:
+        content = _read_small(path) if path.suffix == SUFFIX else read_intact(path)
+    except DamagedError as error:
+        mend = "copy it anew, or make the run again with rerun=true"
+        raise UserError(f"{path}: cut off, changed or not a checkpoint ({error}): {mend}") from error
+    entry, state = content.get("msaseg"), content.get("state_dict")
+    whole = isinstance(entry, dict) and isinstance(entry.get("config"), dict) and entry["config"]
+    if not (whole and isinstance(state, dict) and all(map(_is_named_tensor, state.items()))):
+        raise UserError(f"{path}: not a checkpoint of msaseg: give the weights.ckpt that a run left")
+    return content
+
+
 def to_bytes(net: nn.Module, config: dict[str, Any]) -> bytes:
-    """Return the file's content: every floating tensor of the net in float16.
+    """Return the content of a small file: every floating tensor of the net in float16.
 
     Args:
         net: with its trained weights.
@@ -31,19 +72,17 @@ def to_bytes(net: nn.Module, config: dict[str, Any]) -> bytes:
     return content
 
 
-def read_weights_file(path: Path) -> dict[str, Any]:
-    """Return what a checkpoint would hold: `msaseg` with the configuration, and `state_dict`, in float32.
-
-    Raises:
-        DamagedError: the file is cut, foreign, or holds numbers that are none.
-    """
+def _read_small(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, "pt") as file:
             content = json.loads((file.metadata() or {})[KEY])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no mapping
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+            return {
+                "msaseg": content,
+                "state_dict": {key: file.get_tensor(key) for key in file.keys()},  # noqa: SIM118 - it is no mapping
+            }
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise DamagedError(type(error).__name__) from error
-    floats = {key: tensor.float() for key, tensor in tensors.items() if tensor.is_floating_point()}
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in floats.values()):
-        raise DamagedError("a weight is no number")
-    return {KEY: content, "state_dict": tensors | floats}
+
+
+def _is_named_tensor(entry: tuple[object, object]) -> bool:
+    return isinstance(entry[0], str) and isinstance(entry[1], Tensor)

@@ -6,21 +6,23 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig
 
 from msaseg.cli.errors import UserError
+from msaseg.cli.mistakes import suggestion
 from msaseg.config import compose_run, loader_workers
 from msaseg.data.datamodule import CamVidDataModule
+from msaseg.tables.protocols import protocol_names
 from msaseg.training.restore import Restored, construct
 from msaseg.training.trainer import build
 
 DATA = "msaseg.data"
 
 
-class Asked(NamedTuple):
+class ScoredFrames(NamedTuple):
     """What is scored.
 
     Args:
         protocol: its name.
         data: its frames, opened.
-        names: those of the part.
+        names: those of the split.
         trained: how many of them the checkpoint was trained on.
     """
 
@@ -30,45 +32,49 @@ class Asked(NamedTuple):
     trained: int
 
 
-def asked(restored: Restored, protocol: str | None, part: str, overrides: Sequence[str]) -> Asked:
+def scored_frames(restored: Restored, protocol: str | None, split: str, overrides: Sequence[str]) -> ScoredFrames:
     """Open the frames of a protocol, or of the checkpoint's own configuration.
 
     Args:
         restored: the checkpoint.
         protocol: a file of `conf/protocol`; None: as the checkpoint was trained.
-        part: "test" or "val".
+        split: "test" or "val".
         overrides: further words of `msaseg.train`, e.g. `paths.data=/path`; without a protocol those of `paths` only.
 
     Raises:
-        UserError: the data cannot be had, or the part is empty.
+        UserError: the data cannot be had, or the split is empty.
     """
     if protocol is None:
         for word in overrides:
             if not word.startswith("paths."):
-                raise UserError(f"{word}: it changes a protocol: add protocol=NAME ({restored.protocol} trained this)")
+                raise UserError(
+                    f"{word}: it changes a protocol: add --protocol NAME ({restored.protocol} trained this)"
+                )
         config = compose_run(list(overrides))
         data = _own_data(restored, config)
     else:
+        if protocol not in protocol_names():
+            raise UserError(f"--protocol {protocol}: {suggestion(protocol, protocol_names())}")
         config = compose_run([f"protocol={protocol}", "protocol.weights=none", *overrides])
         data = build(config, "data")
     data.setup()
-    names: tuple[str, ...] = getattr(data.splits, part)
+    names: tuple[str, ...] = getattr(data.splits, split)
     name = protocol or restored.protocol
     if not names:
-        other = "test" if part == "val" else "val"
-        raise UserError(f"part={part}: protocol {name} has no such frames: write part={other}")
-    return Asked(name, data, names, len(_trained_on(restored, data, config).intersection(names)))
+        other = "test" if split == "val" else "val"
+        raise UserError(f"--split {split}: protocol {name} has no such frames: write --split {other}")
+    return ScoredFrames(name, data, names, len(_trained_on(restored, data, config).intersection(names)))
 
 
-def warning(restored: Restored, asked: Asked) -> str | None:
+def warning(restored: Restored, frames: ScoredFrames) -> str | None:
     """Return one line if the scores do not mean what the checkpoint's own protocol would make of them, else None."""
-    classes, height, width = asked.data.class_names, *asked.data.source.size
+    classes, height, width = frames.data.class_names, *frames.data.source.size
     said = []
-    if (restored.protocol, restored.size, restored.classes) != (asked.protocol, (height, width), classes):
+    if (restored.protocol, restored.size, restored.classes) != (frames.protocol, (height, width), classes):
         own = f"{restored.protocol} ({restored.size[0]}x{restored.size[1]}, {len(restored.classes)} classes)"
-        said.append(f"trained under {own}, scored under {asked.protocol} ({height}x{width}, {len(classes)} classes)")
-    if asked.trained:
-        said.append(f"leak! {asked.trained} of the {len(asked.names)} frames scored trained this net")
+        said.append(f"trained under {own}, scored under {frames.protocol} ({height}x{width}, {len(classes)} classes)")
+    if frames.trained:
+        said.append(f"leak! {frames.trained} of the {len(frames.names)} frames scored trained this net")
     unknown = classes[len(restored.classes) :]
     if unknown:
         said.append(f"the net does not know {', '.join(unknown)}")

@@ -1,4 +1,4 @@
-"""Predict a film: overlay and side by side as films of the same speed, and its label maps if they are wanted."""
+"""Predict a video: overlay and side by side as videos of the same speed, and its label maps if they are wanted."""
 
 import itertools
 import os
@@ -11,15 +11,15 @@ import numpy as np
 
 from msaseg.cli.errors import UserError
 from msaseg.data.frames import Pixels
-from msaseg.predict.pictures import index_png, overlay, replace, side_by_side
+from msaseg.predict.pictures import labels_png, overlay, replace, side_by_side
 from msaseg.predict.pipeline import Item, ahead, predict_all
 from msaseg.predict.predictor import Predictor
 
-FILMS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 
 
-class Film:
-    """An open film file.
+class Video:
+    """An open video file.
 
     Args:
         path: of the file.
@@ -31,11 +31,11 @@ class Film:
     def __init__(self, path: Path) -> None:
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong is said here, in one line
         self.path = path
-        self.capture = cv2.VideoCapture(str(path))
+        self.capture = cv2.VideoCapture(_name(path))
         self.rate = float(self.capture.get(cv2.CAP_PROP_FPS))
         self.frames = int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT))  # as the header says; 0 or less: unknown
         if not self.capture.isOpened() or not self.rate > 0:
-            raise UserError(f"{path}: cut off, or no film that OpenCV can read: copy it anew, or convert it to MP4")
+            raise UserError(f"{path}: cut off, or no video that OpenCV can read: copy it anew, or convert it to MP4")
 
     def read(self) -> Pixels | None:
         """Return the next frame, RGB, or None after the last."""
@@ -43,8 +43,8 @@ class Film:
         return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8) if there else None
 
 
-class FilmWriter:
-    """A film that is being written; it gets its name when it is complete.
+class VideoFile:
+    """A video that is being written; it gets its name when it is complete.
 
     OpenCV cuts the last row or column of an odd size off.
 
@@ -55,11 +55,13 @@ class FilmWriter:
 
     def __init__(self, path: Path, rate: float) -> None:
         self.path, self.rate = path, rate
-        self.part = path.with_name(f".{path.stem}.part.mp4")
+        self.part = path.with_name(
+            f".{os.getpid()}.{id(self):x}.part.mp4"
+        )  # the own name may be as long as names can be
         self.frames = 0
         self.writer: cv2.VideoWriter | None = None
 
-    def __enter__(self) -> "FilmWriter":
+    def __enter__(self) -> "VideoFile":
         return self
 
     def add(self, image: Pixels) -> None:
@@ -70,7 +72,7 @@ class FilmWriter:
         """
         if self.writer is None:
             codec = cv2.VideoWriter.fourcc(*"mp4v")
-            self.writer = cv2.VideoWriter(str(self.part), codec, self.rate, image.shape[1::-1])
+            self.writer = cv2.VideoWriter(_name(self.part), codec, self.rate, image.shape[1::-1])
         if not self.writer.isOpened():
             raise UserError(f"{self.path}: cannot be written: give another output")
         self.writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
@@ -87,25 +89,28 @@ class FilmWriter:
 
     def _finish(self) -> None:
         """Look at the file before it gets its name: a full disk is no error for OpenCV."""
-        written = cv2.VideoCapture(str(self.part))
+        written = cv2.VideoCapture(_name(self.part))
         frames = int(written.get(cv2.CAP_PROP_FRAME_COUNT))
         written.release()
         if frames != self.frames:
             raise UserError(f"{self.path}: could not be written whole: make room, or give another output")
-        os.replace(self.part, self.path)
+        try:
+            os.replace(self.part, self.path)
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written ({error.strerror}): rename the video") from error
 
 
-def predict_film(
-    film: Film, output: Path, predictor: Predictor, batch: int, indices: bool, tell: Callable[[str | None], None]
+def predict_video(
+    video: Video, output: Path, predictor: Predictor, batch: int, labels: bool, tell: Callable[[str | None], None]
 ) -> Item | None:
-    """Predict each frame of a film.
+    """Predict each frame of a video.
 
     Args:
-        film: opened.
+        video: opened.
         output: folder that exists.
         predictor: the net.
         batch: frames at once, at most.
-        indices: whether `index/FILM_000001.png` and so on are written too.
+        labels: whether `labels/VIDEO_000001.png` and so on are written too.
         tell: called after each frame with None, and with what is wrong if frames are missing at the end.
 
     Returns:
@@ -116,32 +121,42 @@ def predict_film(
 
     def frames() -> Iterator[Item]:
         nonlocal last, count
-        for result in ahead(lambda number: _next(film, predictor, number), itertools.count(1), 1, batch + 1):
+        for result in ahead(lambda number: _next(video, predictor, number), itertools.count(1), 1, batch + 1):
             item = result.result()
             if item is None:
                 return
             last, count = item, count + 1
             yield item
 
-    stem = film.path.stem
+    stem = video.path.stem
     with (
-        FilmWriter(output / f"{stem}_overlay.mp4", film.rate) as overlays,
-        FilmWriter(output / f"{stem}_side_by_side.mp4", film.rate) as pairs,
+        VideoFile(output / f"{stem}_overlay.mp4", video.rate) as overlays,
+        VideoFile(output / f"{stem}_side_by_side.mp4", video.rate) as pairs,
     ):
 
-        def write(item: Item, labels: Pixels) -> None:
-            if indices:
-                replace(output / "index" / f"{item.name}.png", index_png(labels))
-            overlays.add(overlay(item.image, labels))
-            pairs.add(side_by_side(item.image, labels))
+        def write(item: Item, predicted: Pixels) -> None:
+            if labels:
+                replace(output / "labels" / f"{item.name}.png", labels_png(predicted))
+            overlays.add(overlay(item.image, predicted))
+            pairs.add(side_by_side(item.image, predicted))
             tell(None)
 
         predict_all(frames(), predictor, batch, write, writers=1)
-    if count == 0 or count < film.frames:
-        tell(f"{film.path}: only {count} of {film.frames} frames could be read: the file may be cut off")
+    if count == 0 or count < video.frames:
+        tell(f"{video.path}: only {count} of {video.frames} frames could be read: the file may be cut off")
     return last
 
 
-def _next(film: Film, predictor: Predictor, number: int) -> Item | None:
-    image = film.read()
-    return None if image is None else Item(f"{film.path.stem}_{number:06d}", image, predictor.prepare(film.path, image))
+def _name(path: Path) -> str:
+    """Return a path as OpenCV takes it: one that is no UTF-8 ends the process there."""
+    try:
+        return str(path).encode().decode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{path}: OpenCV cannot open a path that is no UTF-8: rename it") from error
+
+
+def _next(video: Video, predictor: Predictor, number: int) -> Item | None:
+    image = video.read()
+    return (
+        None if image is None else Item(f"{video.path.stem}_{number:06d}", image, predictor.prepare(video.path, image))
+    )
