@@ -4,8 +4,10 @@ import random
 
 import numpy as np
 import pytest
+from hydra.utils import instantiate
 
 from msaseg.cli.errors import UserError
+from msaseg.config import compose_run
 from msaseg.data.manifest import read_manifest
 from msaseg.data.sequence import seconds
 from msaseg.data.splits import ChoiceSplit, OfficialSplit, RandomSplit, Splits, TrainvalSplit
@@ -109,3 +111,14 @@ def test_split_to_choose_a_recipe_touches_no_official_test_frame():
     made = ChoiceSplit()(FRAMES)
     assert (len(made.train), len(made.val), len(made.test)) == (367, 0, 101)
     assert all(name.startswith("val/") for name in made.test)
+
+
+def test_leakage_trains_on_equally_many_scenes_of_smoke_and_tests_on_others():
+    parts = {}
+    for row in ("random", "official"):
+        config = compose_run(["+experiment=leakage", "protocol=smoke", f"trained_on={row}"])
+        names = instantiate(config.protocol.source).names
+        parts[row] = instantiate(config.protocol.split)(names)
+    assert len(parts["random"].train) == len(parts["official"].train)
+    assert all(split.test for split in parts.values())
+    assert compose_run(["+experiment=leakage", "trained_on=random"]).protocol.split.train == 367
