@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from msaseg.classes import CLASSES
 from msaseg.cli.errors import UserError
