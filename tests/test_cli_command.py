@@ -130,7 +130,7 @@ def test_number_when_it_is_none_is_refused():
 HEAVY = "{'torch', 'torchvision', 'timm', 'pytorch_lightning', 'wandb', 'albumentations'}"
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "overhead"])
+@pytest.mark.parametrize("command", [*COMMANDS, "benchmark.overhead"])
 def test_help_of_a_command_begins_with_examples_and_loads_nothing_heavy(command):
     code = f"""
 import atexit, runpy, sys, time

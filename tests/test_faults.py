@@ -32,20 +32,17 @@ def error_lines(capsys):
 def test_full_disk_is_one_line_and_the_same_command_goes_on(cli, tmp_path, monkeypatch, capsys, what):
     error = OSError(*FULL.args)
     with monkeypatch.context() as patch:
-        write = files.Path.write_bytes
+        replace = files.os.replace
 
         def full_for(suffix):
-            def write_bytes(path, content):
-                return raising(error)() if suffix in path.name else write(path, content)
-
-            return write_bytes
+            return lambda part, path: raising(error)() if str(path).endswith(suffix) else replace(part, path)
 
         if what == "checkpoint":
             patch.setattr("lightning_fabric.plugins.io.torch_io._atomic_save", raising(error))
         elif what == "weights":
             patch.setattr(checkpoints.os, "replace", raising(error))
         elif what in ("frames", "record"):
-            patch.setattr(files.Path, "write_bytes", full_for({"frames": ".npz", "record": ".json."}[what]))
+            patch.setattr(files.os, "replace", full_for({"frames": ".npz", "record": ".json"}[what]))
         elif what == "cache":
             patch.setattr("msaseg.data.synthetic.streets.SyntheticStreets.open", raising(error))
         else:

@@ -6,10 +6,11 @@ import torch
 
 from msaseg.classes import IGNORE
 from msaseg.cli.errors import UserError
-from msaseg.records import frame_matrices
+from msaseg.records import frame_matrices, places
 from msaseg.records.frame_matrices import FrameMatrices, file_beside
 from msaseg.records.scores import miou_pct
-from msaseg.tables.__main__ import broken_frames
+from msaseg.tables.__main__ import check_frames
+from msaseg.tables.results import Results
 from msaseg.training.metrics import confusion_matrix
 from msaseg.training.metrics import frame_matrices as matrices_of
 
@@ -21,7 +22,7 @@ def filed(tmp_path, record):
     """A record with matrices of three frames, of which two are the test split; returns its path and itself."""
     counts = np.arange(12, dtype=np.uint32).reshape(3, 2, 2)
     frames = FrameMatrices.of({"test": NAMES[:2], "near": NAMES[1:]}, dict(zip(NAMES, counts, strict=True)))
-    path = record.key.path(tmp_path)
+    path = record.key.path(tmp_path / "records")
     confusion = {"test": counts[:2].sum(0).tolist(), "near": counts[1:].sum(0).tolist(), "val": [[0, 0], [0, 0]]}
     metrics = {part: {"miou_pct": miou_pct(matrix)} for part, matrix in confusion.items()}
     record = replace(record, metrics=metrics, confusion=confusion, frame_matrices=frames.save(file_beside(path)))
@@ -98,10 +99,12 @@ def test_matrices_when_damaged_are_refused_in_one_line_with_the_mend(filed, dama
     assert "\n" not in str(error.value)
 
 
-def test_check_of_the_tables_tells_of_damaged_matrices(filed):
+def test_check_of_the_tables_tells_of_damaged_matrices(filed, monkeypatch):
     path, _ = filed
-    root = path.parents[3]
-    assert broken_frames(root) == []
+    monkeypatch.setattr(places, "PUBLISHED", path.parents[4])
+    whole, damaged = Results(path.parents[4]), Results(path.parents[4])
+    check_frames(whole)
+    assert not whole.unreadable
     flip_a_byte(*filed)
-    (line,) = broken_frames(root)
-    assert str(file_beside(path)) in line
+    check_frames(damaged)
+    assert str(file_beside(path)) in damaged.unreadable[path]

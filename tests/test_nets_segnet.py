@@ -11,15 +11,14 @@ from msaseg.nets.segnet import SegNet, pool, unpool
 from msaseg.records.cost import cost
 
 
-class SmallVGG(VGG16Encoder):
-    """VGG16's layers with few channels: what is tested here does not depend on them."""
-
-    widths = (2 * [4], 2 * [6], 3 * [8], 3 * [8], 3 * [8])
+def small_vgg():
+    """Return VGG16's layers with few channels: what is tested here does not depend on them."""
+    return VGG16Encoder("none", width=1)
 
 
 class TestSegNet(NetContract):
     def build(self, num_classes=12):
-        return SegNet(num_classes, SmallVGG("none"))
+        return SegNet(num_classes, small_vgg())
 
 
 def test_segnet_with_vgg16_has_the_published_parameters_and_macs():
@@ -50,7 +49,7 @@ def test_unpooling_of_ties_keeps_one_place_a_window():
 
 
 def test_encoder_keeps_its_weights_and_loses_its_biases():
-    encoder = SmallVGG("none")
+    encoder = small_vgg()
     before = {name: value.clone() for name, value in encoder.state_dict().items() if name.endswith("weight")}
     net = SegNet(3, encoder)
     after = net.encoder.state_dict()
@@ -65,7 +64,7 @@ def test_decoder_mirrors_the_encoder():
 
 
 def test_decoder_starts_from_the_maxima_at_stride_32():
-    net = SegNet(3, SmallVGG("none")).eval()
+    net = SegNet(3, small_vgg()).eval()
     seen = []
     net.decoder[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0][0]))
     with torch.no_grad():

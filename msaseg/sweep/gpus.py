@@ -57,8 +57,8 @@ def _listed() -> list[Gpu]:
 def parse_listing(text: str) -> list[Gpu]:
     r"""Return the devices in the output of `nvidia-smi -L`; a GPU cut into MIG slices counts as its slices.
 
-    >>> parse_listing("GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-11)\nGPU 1: NVIDIA L4 (UUID: GPU-22)")
-    [Gpu(id='GPU-11', name='NVIDIA H100 80GB HBM3'), Gpu(id='GPU-22', name='NVIDIA L4')]
+    >>> [gpu.id for gpu in parse_listing("GPU 0: NVIDIA L4 (UUID: GPU-11)\nGPU 1: NVIDIA L4 (UUID: GPU-22)")]
+    ['GPU-11', 'GPU-22']
     """
     gpus: list[Gpu] = []
     whole: Gpu | None = None

@@ -7,12 +7,16 @@ import runpy
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
 from msaseg.sweep.locks import Lock
+
+ATTEMPTS = 20
+"""How often a job is started, a tenth of a second apart, while the server does not answer."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,15 @@ def start(
     context: ForkServerContext, job: Job, environment: Mapping[str, str], locks: Sequence[Lock]
 ) -> ForkServerProcess:
     """Start a job in a session of its own; it holds the locks and ends soon after this process, killed or not."""
-    process = context.Process(target=_run, args=(job, dict(environment), list(locks)), name=job.name)
-    process.start()
+    for attempt in range(ATTEMPTS):
+        process = context.Process(target=_run, args=(job, dict(environment), list(locks)), name=job.name)
+        try:
+            process.start()
+            break
+        except ConnectionError:  # the server was killed this moment; the next attempt starts another
+            if attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(0.1)
     return process
 
 

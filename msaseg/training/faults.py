@@ -29,7 +29,8 @@ def faults_named(run_dir: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        error.filename = error.filename2 or error.filename or str(run_dir)  # of a copy the second is the new file
+        if error.errno is not None:
+            error.filename = error.filename2 or error.filename or str(run_dir)  # of a copy the second is the new file
         raise
     except (RuntimeError, MemoryError) as error:
         text = "out of memory" if isinstance(error, MemoryError) else str(error)
