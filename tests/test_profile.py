@@ -24,11 +24,6 @@ class Net(SegmentationNet):
 def test_cost_counts_parameters_and_multiply_adds_of_one_image():
     expected = {"params": 122, "params_deployed": 122, "macs": 116 * 200, "input_size": [10, 20]}
     assert cost(Net(False), (10, 20)) == expected
-        "params": 122,
-        "params_deployed": 122,
-        "macs": 116 * 200,
-        "input_size": [10, 20],
-    }
 
 
 def test_encoder_is_counted_apart_at_the_published_size():
