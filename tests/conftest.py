@@ -80,8 +80,6 @@ def composed(tmp_path_factory) -> Path:
     plan = Plan(tmp_path_factory.mktemp("composed"))
     for name in protocol_names():
         plan.protocol(name)
-        plan.seeds(TABLE, name)
-    for name in ("paper", "laptop", "smoke"):
         plan.points(TABLE, name)
     return plan.cache.file
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,6 @@ from tables_suite import TABLE
 from msaseg.config import ROOT
 from msaseg.report import __main__ as command
 from msaseg.report.__main__ import main
-from msaseg.tables.plan import Plan
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 HOSTILE = "<script>alert(1)</script> & \"quoted\" 'text'"
@@ -73,21 +71,9 @@ class Tree(HTMLParser):
         self.open[-1].children.append(data)
 
 
-@pytest.fixture(scope="module")
-def composed_all(composed, tmp_path_factory):
-    """A cache that also knows the protocols whose state the page tells, though they have no records."""
-    outputs = tmp_path_factory.mktemp("composed_all")
-    (outputs / "cache").mkdir()
-    shutil.copy(composed, outputs / "cache" / composed.name)
-    for name in ("official", "trainval"):
-        Plan(outputs).points(TABLE, name)
-    return outputs / "cache" / composed.name
-
-
 @pytest.fixture
-def report(suite, monkeypatch, composed_all):
+def report(suite, monkeypatch):
     """The suite with one table; Plotly's script, which is long, is left out of the page."""
-    shutil.copy(composed_all, suite.outputs / "cache" / composed_all.name)
     monkeypatch.setattr("msaseg.tables.results.load_tables", lambda: {TABLE.id: suite.table})
     monkeypatch.setattr("msaseg.report.page.get_plotlyjs", lambda: "/* Plotly */")
     return suite

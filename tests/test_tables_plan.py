@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -90,6 +91,29 @@ def test_cache_forgets_when_a_configuration_file_changes(tmp_path):
     assert ComposedCache(tmp_path / "cache", conf).get("key", lambda: 2) == 1
     (conf / "train.yaml").write_text("seed: 1")
     assert ComposedCache(tmp_path / "cache", conf).get("key", lambda: 3) == 3
+
+
+def test_change_of_an_experiment_composes_its_own_runs_alone(tmp_path, monkeypatch):
+    conf = tmp_path / "conf"
+    shutil.copytree(plans.CONF, conf)
+    monkeypatch.setattr(plans, "CONF", conf)
+    monkeypatch.setattr(plans, "ComposedCache", lambda folder: ComposedCache(folder, conf))
+    composed = []
+    monkeypatch.setattr(plans, "_sweep", lambda table, chosen: composed.append(table) or {"rows": [], "seeds": []})
+    monkeypatch.setattr(plans, "_check_rows", lambda *arguments: None)
+    tables = load_tables()
+
+    def plan() -> None:
+        for name in ("pooling_sweep", "leakage"):
+            Plan(tmp_path).points(tables[name], "smoke")
+
+    plan()
+    (conf / "experiment" / "leakage.yaml").write_text("changed: 1")
+    plan()
+    assert composed == ["pooling_sweep", "leakage", "leakage"]
+    (conf / "protocol" / "smoke.yaml").write_text("changed: 1")
+    plan()
+    assert composed == ["pooling_sweep", "leakage", "leakage", "pooling_sweep", "leakage"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"digest": 1}', b"\xff\xfe"])

@@ -18,6 +18,7 @@ from msaseg.config import CONF
 class ComposedCache:
     """JSON values by key, forgotten as soon as a file under `conf/` or the hash's definition changes.
 
+    An experiment's file is left out, since only its own runs depend on it: their keys name `file_digest` of it.
     A file that cannot be read counts as empty, one that cannot be written is left out: never an error.
 
     Args:
@@ -58,10 +59,18 @@ class ComposedCache:
 
 
 def digest(conf: Path) -> str:
-    """Return a digest over all that composing and hashing a run depends on."""
+    """Return a digest over all that composing and hashing a run depends on, but for its experiment."""
     sha = hashlib.sha256(f"{hydra.__version__} {omegaconf.__version__}".encode())
-    files = [path for path in sorted(conf.rglob("*")) if path.is_file()]
+    files = [path for path in sorted(conf.rglob("*")) if path.is_file() and path.parent != conf / "experiment"]
     for path in [Path(config.__file__), *files]:
         sha.update(f"\0{path.relative_to(conf) if path in files else path.name}\0".encode())
         sha.update(path.read_bytes())
     return sha.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return a digest of a file's content, "" if it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""

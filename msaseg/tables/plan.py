@@ -12,7 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from msaseg.cli.errors import UserError
@@ -21,7 +21,7 @@ from msaseg.records.places import records_root
 from msaseg.records.run import RunKey
 from msaseg.records.speed import speeds_root
 from msaseg.sweep.compose import compose_job
-from msaseg.tables.composed import ComposedCache
+from msaseg.tables.composed import ComposedCache, file_digest
 from msaseg.tables.protocols import Protocol, about, compose_protocol
 from msaseg.tables.spec import Table
 
@@ -60,12 +60,7 @@ class Plan:
 
     def seeds(self, table: Table, protocol: str) -> list[int]:
         """Return the seeds that the table's sweep asks for under a protocol."""
-        chosen = (f"protocol={protocol}",)
-        where = f"conf/experiment/{table.id}.yaml with {chosen[0]}"
-        key = f"seeds {table.id} {chosen[0]}"
-        return list(
-            self.cache.get(key, lambda: _composed(where, lambda: {"seeds": _sweep(table.id, chosen)[2]}))["seeds"]
-        )
+        return list(self._sweep(table, protocol)["seeds"])
 
     def points(
         self, table: Table, protocol: str, seeds: Sequence[int] | None = None, extra: Sequence[str] = ()
@@ -81,15 +76,11 @@ class Plan:
         Raises:
             UserError: the experiment does not compose, or its sweep reaches other rows than are declared.
         """
-        chosen = (f"protocol={protocol}", *extra)
-        where = f"conf/experiment/{table.id}.yaml with {' '.join(chosen)}"
-        key = f"points {table.id} {' '.join(chosen)}"
-        plan = self.cache.get(key, lambda: _composed(where, lambda: _rows(table.id, chosen)))
-        _check_rows(table, [row for row, _, _ in plan["rows"]], where)
+        sweep = self._sweep(table, protocol, extra)
         return [
             Point(table.id, protocol, row, seed, digest, (*overrides, f"seed={seed}"))
-            for row, digest, overrides in sorted(plan["rows"], key=lambda entry: list(table.rows).index(entry[0]))
-            for seed in (plan["seeds"] if seeds is None else seeds)
+            for row, digest, _, overrides in sorted(sweep["rows"], key=lambda entry: list(table.rows).index(entry[0]))
+            for seed in (sweep["seeds"] if seeds is None else seeds)
         ]
 
     def nets(self, table: Table, protocol: str) -> dict[str, str]:
@@ -98,10 +89,16 @@ class Plan:
         Raises:
             UserError: the experiment does not compose.
         """
-        chosen = (f"protocol={protocol}",)
-        where = f"conf/experiment/{table.id}.yaml with {chosen[0]}"
-        key = f"nets {table.id} {chosen[0]}"
-        return dict(self.cache.get(key, lambda: _composed(where, lambda: _nets(table.id, chosen))))
+        return {row: net for row, _, net, _ in self._sweep(table, protocol)["rows"]}
+
+    def _sweep(self, table: Table, protocol: str, extra: Sequence[str] = ()) -> dict[str, Any]:
+        """Return `rows`, a [row, config hash, net hash, overrides without the seed] each, and `seeds`."""
+        chosen = (f"protocol={protocol}", *extra)
+        where = f"conf/experiment/{table.id}.yaml with {' '.join(chosen)}"
+        key = f"sweep {table.id} {file_digest(CONF / 'experiment' / f'{table.id}.yaml')} {' '.join(chosen)}"
+        sweep = self.cache.get(key, lambda: _composed(where, lambda: _sweep(table.id, chosen)))
+        _check_rows(table, [entry[0] for entry in sweep["rows"]], where)
+        return dict(sweep)
 
     def missing(self, table: Table, protocol: str, seeds: Sequence[int] | None = None) -> list[Point]:
         """Return the runs of a table that have no record, under whichever table it may be filed."""
@@ -135,45 +132,24 @@ def _composed(where: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         raise UserError(f"{where}: {' '.join(str(error).split())}") from error
 
 
-def _arguments(table: str, chosen: Sequence[str]) -> list[str]:
-    return [f"+experiment={table}", *chosen]
-
-
-def _sweep(table: str, chosen: Sequence[str]) -> tuple[DictConfig, list[list[str]], list[int]]:
-    """Return what the jobs share, the overrides of each without its seed, and the seeds, as Hydra's sweeper does."""
-    arguments = _arguments(table, chosen)
+def _sweep(table: str, chosen: Sequence[str]) -> dict[str, Any]:
+    """Return `rows` and `seeds` (`Plan._sweep`) of the jobs that Hydra's sweeper would make."""
+    arguments = [f"+experiment={table}", *chosen]
     base = compose("train", arguments, return_hydra_config=True)
     params = OmegaConf.to_container(base.hydra.sweeper.params or OmegaConf.create(), resolve=True)
     assert isinstance(params, dict)
-    parsed = _parse([f"{key!s}={value}" for key, value in params.items()] + arguments)
+    words = _parse(arguments)
     jobs: dict[tuple[str, ...], None] = {}
     seeds: dict[int, None] = {}
-    for job in BasicSweeper.split_arguments(parsed, None)[0]:
+    swept = _parse([f"{key!s}={value}" for key, value in params.items()])
+    for job in BasicSweeper.split_arguments([*swept, *words], None)[0]:
         jobs[tuple(word for word in job if not word.startswith("seed="))] = None
         seeds.update(dict.fromkeys(int(word[len("seed=") :]) for word in job if word.startswith("seed=")))
-    return without(base, ("hydra",)), [list(job) for job in jobs], list(seeds) or [int(base.seed)]
-
-
-def _rows(table: str, chosen: Sequence[str]) -> dict[str, Any]:
-    """Return `rows`, a [row, config hash, overrides] each, and `seeds`."""
-    jobs, seeds, runs = _runs(table, chosen)
-    rows = [[str(run.row), config_hash(run), job] for run, job in zip(runs, jobs, strict=True)]
-    return {"rows": rows, "seeds": seeds}
-
-
-def _nets(table: str, chosen: Sequence[str]) -> dict[str, str]:
-    """Return row to `net_hash`."""
-    return {str(run.row): net_hash(plain(run.model.net)) for run in _runs(table, chosen)[2]}
-
-
-def _runs(table: str, chosen: Sequence[str]) -> tuple[list[list[str]], list[int], list[DictConfig]]:
-    """Return the overrides of each job without its seed, the seeds, and the jobs composed."""
-    base, jobs, seeds = _sweep(table, chosen)
-    shared = {
-        f"{word.get_key_element()}={word.get_value_element_as_str()}" for word in _parse(_arguments(table, chosen))
-    }
-    whole = partial(compose, "train")
-    return jobs, seeds, [compose_job(base, job, shared, _parse, whole) for job in jobs]
+    shared = {f"{word.get_key_element()}={word.get_value_element_as_str()}" for word in words}
+    base = without(base, ("hydra",))
+    runs = {job: compose_job(base, job, shared, _parse, partial(compose, "train")) for job in jobs}
+    rows = [[str(run.row), config_hash(run), net_hash(plain(run.model.net)), job] for job, run in runs.items()]
+    return {"rows": rows, "seeds": list(seeds) or [int(base.seed)]}
 
 
 def _parse(words: list[str]) -> list[Override]:
