@@ -8,10 +8,12 @@ import torch
 from tables_suite import Suite
 
 from msaseg.config import compose_run, hashed_part
+from msaseg.figures.catalogue import PREDICTED, catalogue
 from msaseg.figures.planned import Skipped
 from msaseg.figures.predictions import predict, predictions
 from msaseg.figures.style import rendered
 from msaseg.tables.plan import Plan
+from msaseg.tables.results import Results
 from msaseg.tables.spec import load_tables
 from msaseg.training import run as running
 
@@ -114,3 +116,12 @@ def test_damaged_weights_are_named_with_the_mend(suite):
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(Skipped, match=r"weights\.ckpt: cut off, changed .*rerun=true"):
         draw(suite)
+
+
+def test_protocol_of_its_own_table_shows_the_predictions_of_that_table_alone(suite):
+    tables = {id: each for id, each in load_tables().items() if id in PREDICTED}
+    protocols = [suite.plan.protocol(name) for name in ("paper", "native")]
+    planned = [each.id for each in catalogue(tables, Results(suite.outputs), protocols, [])]
+    assert "predictions-native-enet" in planned
+    assert "predictions-paper-fcn8_vgg16" in planned
+    assert not {"predictions-paper-enet", "predictions-native-fcn8_vgg16"} & set(planned)

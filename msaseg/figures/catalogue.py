@@ -10,9 +10,9 @@ from msaseg.figures.draw import draw
 from msaseg.figures.planned import Drawing, Planned, Skipped
 from msaseg.tables.protocols import Protocol
 from msaseg.tables.results import Results
-from msaseg.tables.spec import Table
+from msaseg.tables.spec import Table, made_under
 
-PREDICTED = ("class_iou",)
+PREDICTED = ("class_iou", "native_models")
 """Tables whose nets draw Fig. 5."""
 
 ANSWERS = {"training_curves": "Fig. 4"}
@@ -42,7 +42,7 @@ def catalogue(
         title = f"Fig. 3: MSANet, protocol {protocol.name}"
         planned.append(Planned(f"architecture-{protocol.name}", title, "Fig. 3", partial(_architecture, protocol)))
     for protocol in protocols:
-        for table in (tables[id] for id in PREDICTED if id in tables):
+        for table in made_under(protocol.name, (tables[id] for id in PREDICTED if id in tables)):
             for row, content in table.rows.items():
                 title = f"Fig. 5: predictions of {content.label}, protocol {protocol.name}"
                 make = partial(_predictions, table, row, protocol, results)
@@ -59,7 +59,7 @@ def _plots(tables: Mapping[str, Table], results: Results, protocols: Sequence[st
     for protocol in protocols:
         commands = {
             f"{table.id}-{protocol}": f"python -m msaseg.train +experiment={table.id} protocol={protocol} -m"
-            for table in tables.values()
+            for table in made_under(protocol, tables.values())
             if plotted(table)
         }
         commands[f"accuracy_macs-{protocol}"] = f"make reproduce-tables PROTOCOL={protocol}"
