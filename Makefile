@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+STAMP := $(VENV)/.installed$(if $(LOCKED),-locked)
 ONE_PROTOCOL := $(if $(PROTOCOL),--protocol $(PROTOCOL))
 PROTOCOL ?= paper
 SEEDS ?=
@@ -13,20 +13,37 @@ SIZE ?= 512x768
 ARGS ?= form=tuned
 DATA ?= $(or $(MSASEG_DATA),data/camvid)
 
-.PHONY: help setup fmt lint type test test-all data reproduce-tables tables check-tables figures report wandb-sync bench bench-inference bench-overhead clean
+.PHONY: help setup lock audit crate fmt lint type test test-all data reproduce-tables tables check-tables figures report wandb-sync bench bench-inference bench-overhead clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## install msaseg and its tools into .venv (idempotent)
+setup: $(STAMP) ## install msaseg and its tools into .venv (idempotent) [LOCKED=1: exactly uv.lock]
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(if $(LOCKED),uv.lock)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
 		|| { echo "error: $(BIN)/python is not Python 3.11 to 3.13: make clean, then make setup PYTHON=python3.12" >&2; exit 2; }
+	@$(BIN)/python -c 'import pip' 2>/dev/null || $(BIN)/python -m ensurepip >/dev/null  # `uv sync` leaves none
 	$(BIN)/python -m pip install --quiet --upgrade pip
+ifdef LOCKED
+	$(BIN)/python -m pip install --quiet uv
+	UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --extra dev
+	@touch $(VENV)/.installed
+else
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@rm -f $(VENV)/.installed-locked
+endif
 	@touch $@
+
+lock: $(STAMP) ## renew uv.lock: the newest record's versions, else the latest
+	pins=$$($(BIN)/python -m msaseg.records.newest) && $(BIN)/uv lock --default-index https://pypi.org/simple --upgrade $$pins
+
+audit: $(STAMP) ## ask osv.dev for advisories on the packages of uv.lock
+	$(BIN)/uv audit --frozen
+
+crate: $(STAMP) ## describe experiments/ as an RO-Crate: experiments/ro-crate-metadata.json
+	$(BIN)/python -m msaseg.publish.crate
 
 fmt: $(STAMP) ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix --quiet .
