@@ -40,7 +40,7 @@ lock: $(STAMP) ## renew uv.lock: the newest record's versions, else the latest
 	pins=$$($(BIN)/python -m msaseg.records.newest) && $(BIN)/uv lock --default-index https://pypi.org/simple --upgrade $$pins
 
 audit: $(STAMP) ## ask osv.dev for advisories on the packages of uv.lock
-	$(BIN)/uv audit --frozen
+	$(BIN)/uv audit --frozen --preview-features audit-command
 
 crate: $(STAMP) ## describe experiments/ as an RO-Crate: experiments/ro-crate-metadata.json
 	$(BIN)/python -m msaseg.publish.crate
