@@ -36,8 +36,9 @@ else
 endif
 	@touch $@
 
-lock: $(STAMP) ## renew uv.lock: the newest record's versions, else the latest
-	pins=$$($(BIN)/python -m msaseg.records.newest) && $(BIN)/uv lock --default-index https://pypi.org/simple --upgrade $$pins
+lock: $(STAMP) ## renew uv.lock: the packages of the newest record, of others the latest
+	pins=$$($(BIN)/python -m msaseg.records.newest) && \
+		$(BIN)/uv lock --default-index https://pypi.org/simple --upgrade $$pins
 
 audit: $(STAMP) ## ask osv.dev for advisories on the packages of uv.lock
 	$(BIN)/uv audit --frozen --preview-features audit-command
