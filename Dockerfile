@@ -9,7 +9,7 @@
 FROM python:3.11-slim-bookworm AS build
 ARG DEVICE=cpu
 ENV UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/opt/msaseg VIRTUAL_ENV=/opt/msaseg
-RUN pip install --no-cache-dir uv==0.13.9
+RUN pip install --no-cache-dir "uv>=0.13,<1"
 WORKDIR /src
 COPY pyproject.toml uv.lock ./
 RUN case "$DEVICE" in \

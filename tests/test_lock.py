@@ -2,8 +2,10 @@
 
 import tomllib
 
+import pytest
 from packaging.requirements import Requirement
 
+from msaseg.cli.errors import UserError
 from msaseg.config import ROOT
 from msaseg.records.newest import newest_versions
 from msaseg.records.places import PUBLISHED
@@ -18,6 +20,11 @@ def test_lock_holds_the_versions_of_the_newest_record():
     assert len(newest) >= 11
     locked = [(package["name"], package.get("version")) for package in LOCK["package"]]
     assert [each for each in locked if each[0] in newest] == sorted(newest.items()), "run `make lock`"
+
+
+def test_newest_versions_without_a_record_are_refused(tmp_path):
+    with pytest.raises(UserError, match="there is no record: restore them"):
+        newest_versions(tmp_path)
 
 
 def test_lock_answers_what_pyproject_asks_for():
