@@ -1,6 +1,7 @@
-"""`uv.lock`: what the newest committed record ran with, from the public registry, by hash; `make lock` renews it."""
+"""`uv.lock`: what committed records ran with, from the public registry, by hash; `make lock` renews it."""
 
 import tomllib
+from dataclasses import replace
 
 import pytest
 from packaging.requirements import Requirement
@@ -9,17 +10,29 @@ from msaseg.cli.errors import UserError
 from msaseg.config import ROOT
 from msaseg.records.newest import newest_versions
 from msaseg.records.places import PUBLISHED
+from msaseg.records.run import RunRecord
 
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SUITE = next(package for package in LOCK["package"] if package["name"] == PROJECT["name"])
 
 
-def test_lock_holds_the_versions_of_the_newest_record():
-    newest = newest_versions(PUBLISHED / "records")
-    assert len(newest) >= 11
-    locked = [(package["name"], package.get("version")) for package in LOCK["package"]]
-    assert [each for each in locked if each[0] in newest] == sorted(newest.items()), "run `make lock`"
+def test_lock_holds_the_versions_of_a_committed_record():
+    records = [RunRecord.load(path).versions for path in (PUBLISHED / "records").glob("*/*/*/*.json")]
+    locked = {package["name"]: package.get("version") for package in LOCK["package"]}
+    ran_with = [{name: version for name, version in each.items() if name in locked} for each in records]
+    assert any(len(each) >= 11 and each == {name: locked[name] for name in each} for each in ran_with), (
+        "run `make lock`"
+    )
+
+
+def test_newest_versions_are_those_of_the_record_that_finished_last(tmp_path, record):
+    for seed, (finished, version) in enumerate([("2026-01-02", "2.0"), ("2026-01-03", "3.0"), ("2026-01-01", "1.0")]):
+        each = replace(
+            record, seed=seed, finished=f"{finished}T00:00:00+00:00", versions={"torch": version, "python": "3"}
+        )
+        each.save(each.key.path(tmp_path))
+    assert newest_versions(tmp_path) == {"torch": "3.0"}
 
 
 def test_newest_versions_without_a_record_are_refused(tmp_path):
