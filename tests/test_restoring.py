@@ -72,11 +72,14 @@ def test_checkpoint_when_reopened_tells_what_trained_it(left):
     assert restored.digest.startswith("sha256:")
 
 
-def test_pretrained_net_when_reopened_needs_neither_weights_file_nor_network(tmp_path, monkeypatch):
+@pytest.mark.parametrize("asked", [{"weights": "imagenet", "weights_dir": "<paths.weights>"}, {}])
+def test_pretrained_net_when_reopened_needs_neither_weights_file_nor_network(tmp_path, monkeypatch, asked):
     path = tmp_path / "weights.ckpt"
     _, module = leave_checkpoint(path, "model/net/encoder=resnet18")
     content = torch.load(path, weights_only=True)
-    content["msaseg"]["config"]["model"]["net"]["encoder"] |= {"weights": "imagenet", "weights_dir": "<paths.weights>"}
+    encoder = content["msaseg"]["config"]["model"]["net"]["encoder"]
+    del encoder["weights"], encoder["weights_dir"]  # its class asks for "imagenet" then
+    encoder |= asked
     torch.save(content, path)
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the network was asked"))
     restored = restore(path)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -116,7 +117,7 @@ def reopen(checkpoint: Path | str) -> Restored:
     config, state = content["msaseg"]["config"], content["state_dict"]
     mend = "use the version of msaseg that trained it"
     try:
-        part = _untrained(config["model"]["net"])
+        part = config["model"]["net"]
         own = {name.removeprefix("net."): tensor for name, tensor in state.items() if name.startswith("net.")}
         with torch.device("meta"):
             restored = Restored(path, _net(part), config)
@@ -143,7 +144,7 @@ def choose_device(word: str) -> torch.device:
     return torch.device("cuda" if word != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def construct(part: Mapping[str, Any], package: str) -> object:
+def construct(part: Mapping[str, Any], package: str, fixed: Mapping[str, Any] = MappingProxyType({})) -> object:
     """Build what a part of a configuration describes, out of classes that a package itself defines.
 
     A checkpoint may come from anywhere: its `_target_` must not reach another function of the machine. Of the
@@ -152,6 +153,7 @@ def construct(part: Mapping[str, Any], package: str) -> object:
     Args:
         part: `_target_` and arguments; an argument that has a `_target_` is built first.
         package: e.g. "msaseg.nets".
+        fixed: arguments of whatever class has them, in place of those described.
 
     Raises:
         ValueError: the target is not a class of the package.
@@ -161,11 +163,12 @@ def construct(part: Mapping[str, Any], package: str) -> object:
     if kind is None:
         raise ValueError(f"{target} is not a class of {package}")
     arguments = {
-        key: construct(value, package) if isinstance(value, Mapping) and "_target_" in value else value
+        key: construct(value, package, fixed) if isinstance(value, Mapping) and "_target_" in value else value
         for key, value in part.items()
         if key != "_target_"
     }
-    built: object = kind(**arguments)
+    known = inspect.signature(kind).parameters
+    built: object = kind(**arguments | {key: value for key, value in fixed.items() if key in known})
     return built
 
 
@@ -185,7 +188,7 @@ def own_classes(package: str) -> dict[str, type]:
 
 
 def _net(part: Mapping[str, Any]) -> SegmentationNet:
-    net = construct(part, NETS)
+    net = construct(part, NETS, {"weights": "none", "weights_dir": None})  # the checkpoint holds all of them
     if not isinstance(net, SegmentationNet):
         raise TypeError(f"{part['_target_']} is no net")
     return net
@@ -229,16 +232,3 @@ def _check_tensors(restored: Restored, state: Mapping[str, Tensor]) -> None:
         if not tensor.isfinite().all():
             mend = "the training diverged, train again at a lower rate"
             raise UserError(f"{restored.path}: {name} holds values that are not finite: {mend}")
-
-
-def _untrained(part: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a net's configuration without pretrained weights: the checkpoint holds all of them."""
-    untrained: dict[str, Any] = {}
-    for key, value in part.items():
-        if isinstance(value, Mapping):
-            untrained[key] = _untrained(value)
-        elif key in ("weights", "weights_dir"):
-            untrained[key] = "none" if key == "weights" else None
-        else:
-            untrained[key] = value
-    return untrained
