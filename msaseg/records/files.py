@@ -5,7 +5,8 @@ import os
 import zlib
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from msaseg.cli.errors import UserError
 
@@ -20,7 +21,8 @@ def read_fields(path: Path, record: type, schema: int, again: str) -> dict[str, 
         again: what makes the file anew, for the message.
 
     Raises:
-        UserError: the file is not JSON, or lacks a key; the message names the file and the mend.
+        UserError: the file is not JSON, or lacks a key or has one of another kind; the message names the file and the
+            mend.
     """
     mend = way_back(path, again)
     try:
@@ -34,6 +36,10 @@ def read_fields(path: Path, record: type, schema: int, again: str) -> dict[str, 
     wrong = (names - optional - content.keys()) | (content.keys() - names)
     if wrong:
         raise UserError(f"{path}: fields missing or unknown: {', '.join(sorted(wrong))}; {mend}")
+    for name, hint in get_type_hints(record).items():
+        kinds = {get_origin(each) or each for each in (get_args(hint) if isinstance(hint, UnionType) else [hint])}
+        if name in content and type(content[name]) not in kinds | ({int} if float in kinds else set()):
+            raise UserError(f"{path}: {name} is {content[name]!r:.40}; {mend}")
     return content
 
 

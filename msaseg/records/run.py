@@ -1,6 +1,6 @@
 """One JSON file a finished run: written, read and named here only."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,10 @@ class RunKey:
     config_hash: str
 
     def __post_init__(self) -> None:
-        for key in ("table", "protocol", "row"):
+        for key in ("table", "protocol", "row", "config_hash"):
             name = getattr(self, key)
             if not isinstance(name, str) or not name or name in (".", "..") or set(name) & set("/\\\0"):
-                raise UserError(f"{key}={name}: it names a folder of records: give a name without slashes")
+                raise UserError(f"{key}={name}: it names a folder or file of records: give a name without slashes")
 
     @classmethod
     def of(cls, config: DictConfig) -> "RunKey":
@@ -192,9 +192,6 @@ class RunRecord:
                 matrix's; one line with the mend.
         """
         record = cls(**read_fields(path, cls, SCHEMA, AGAIN))
-        for field in fields(RunKey):
-            if type(value := getattr(record, field.name)) is not field.type:
-                raise UserError(f"{path}: {field.name} is {value!r}; {way_back(path, AGAIN)}")
         if wrong := disagreement(record.metrics, record.confusion):
             raise UserError(f"{path}: {wrong}; {way_back(path, AGAIN)}")
         return record
