@@ -13,7 +13,7 @@ SIZE ?= 512x768
 ARGS ?= form=tuned
 DATA ?= $(or $(MSASEG_DATA),data/camvid)
 
-.PHONY: help setup lock audit crate fmt lint type test test-all data reproduce-tables tables check-tables figures report wandb-sync bench bench-inference bench-overhead clean
+.PHONY: help setup lock audit crate fmt lint type test test-all data reproduce-tables tables check-tables figures report docs notebook wandb-sync bench bench-inference bench-overhead clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -77,6 +77,17 @@ tables: $(STAMP) ## render the tables from the committed records
 
 check-tables: $(STAMP) ## fail if a committed table is not what its records say
 	$(BIN)/python -m msaseg.tables check
+
+$(VENV)/.docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs ## build the site of the documentation into build/site; a warning fails
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d build/doctrees . build/site
+	@echo "Next: open build/site/README.html"
+
+notebook: $(VENV)/.docs ## execute docs/tour.ipynb in place
+	$(BIN)/jupyter execute --inplace docs/tour.ipynb
 
 figures: $(STAMP) ## draw the figures from the records [PROTOCOL=all that are published]
 	$(BIN)/python -m msaseg.figures $(ONE_PROTOCOL)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Pydantic V1 style",  # wandb-workspaces
 )
 
-COMMON = ["curves", "classes", "overlays", "speed"]
+COMMON = ["curves", "classes", "overlays", "comparison", "speed"]
 NOT_SHOWN = {"train/class_accuracy_pct", "val/class_accuracy_pct", "test/class_accuracy_pct"}
 
 
@@ -73,7 +73,13 @@ def test_json_has_every_declared_table_then_the_sections_on_runs(plan, capsys):
     pooling = next(page for page in printed["workspaces"] if page["name"] == "pooling_sweep")
     assert pooling["sections"] == ["pooling_sweep", *COMMON]
     classes = next(page for page in printed["workspaces"] if page["name"] == "class_iou")
-    assert classes["sections"] == ["class_iou", "curves", "overlays", "speed"]  # it shows the classes itself
+    assert classes["sections"] == [
+        "class_iou",
+        "curves",
+        "overlays",
+        "comparison",
+        "speed",
+    ]  # it shows the classes itself
     assert command.main(["--json"]) == 0
     assert capsys.readouterr().out == first
 
@@ -89,15 +95,20 @@ def test_json_shows_a_table_as_soon_as_it_is_declared(plan, capsys, monkeypatch)
     assert printed["project"] == "elsewhere"
 
 
-def test_table_section_shows_what_the_paper_prints_beside_bars_of_what_runs_log(content):
+def test_table_section_shows_what_the_paper_prints_in_the_charts_of_what_runs_log(content):
     sections = {section.id: section for section in content.tables}
     text, *bars = sections["pooling_sweep"].panels
-    for row in load_tables()["pooling_sweep"].rows.values():
-        assert f"| {row.label} | {row.paper['miou_pct']:g} |" in text.text
     assert "paper, Table 2, page 4" in text.text
-    assert [(panel.kind, panel.metrics) for panel in bars] == [("bars", ("test/miou_pct",))]
-    assert "test/iou_per_class" in [metric for panel in sections["class_iou"].panels for metric in panel.metrics]
-    assert "|" not in sections["leakage"].panels[0].text  # the paper prints nothing for it
+    assert [(panel.kind, panel.metrics) for panel in bars] == [("bars", ("test/miou_pct", "printed/miou_pct"))]
+    shown = [metric for panel in sections["class_iou"].panels for metric in panel.metrics]
+    assert {"test/iou_per_class", "test/confusion"} <= set(shown)
+    curves = [panel.metrics for panel in sections["training_curves"].panels if panel.kind == "curve"]
+    assert ("val/pixel_accuracy_pct", "printed/val/pixel_accuracy_pct") in curves
+    assert [(panel.x, panel.metrics) for panel in sections["speed_accuracy"].panels if panel.kind == "scatter"] == [
+        ("cost/macs_g", ("test/miou_pct",))
+    ]
+    printed = [metric for panel in sections["leakage"].panels for metric in panel.metrics if "printed" in metric]
+    assert not printed  # the paper prints nothing for it
 
 
 def test_table_without_runs_in_wandb_has_a_section_but_no_workspace(content):
@@ -136,10 +147,13 @@ def test_panels_name_what_a_run_really_logs(cli, tmp_path, monkeypatch, content)
     run, config, history = logged(tmp_path)
     names = {name.partition(".")[0] for name in history}
     scores = {name for name in names if name.split("/")[0] in ("train", "val", "test")}
+    assert {name: float(history[name][0]) for name in names if name.startswith("printed/")} == {
+        "printed/miou_pct": 71.3
+    }
     panels = [panel for section in content.sections for panel in section.panels]
     shown = {metric for panel in panels for metric in panel.metrics}
     assert scores - shown == NOT_SHOWN
-    assert shown <= scores
+    assert {name for name in shown if not name.startswith("printed/")} <= scores
     assert {name for name in scores if name in history} == NUMBERS
     assert {panel.x for panel in panels if panel.x} <= names
     assert json.loads(history["test/iou_per_class._type"][0]) == "table-file"
@@ -165,7 +179,8 @@ def test_workspace_holds_the_specification_without_an_account(content):
             for metric in plain.metrics:
                 assert metric in json.dumps(panel)
             assert plain.text in panel["config"].get("value", "")
-            assert panel["config"].get("xAxis", "") == plain.x
+            assert plain.kind == "scatter" or panel["config"].get("xAxis", "") == plain.x
+            assert plain.x in json.dumps(panel)
     (runs,) = model["spec"]["section"]["runSets"]
     assert [item["value"] for item in runs["filters"]["filters"]] == [
         "pooling_sweep",

@@ -158,6 +158,11 @@ def _panel(panel: Panel, place: int) -> wr.PanelTypes:
                 max_runs_to_show=LIMIT,
                 layout=layout,
             )
+        case "scatter":
+            across_runs, up = (wr.SummaryMetric(name) for name in (panel.x, panel.metrics[0]))
+            return wr.ScatterPlot(title=panel.title, x=across_runs, y=up, log_x=True, layout=layout)
+        case "comparison":
+            return wr.RunComparer(diff_only="split", layout=layout)
         case "table":
             return wr.WeavePanelSummaryTable(table_name=panel.metrics[0], layout=layout)
         case "media":

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from msaseg.dashboard.runs import PROTOCOL
 from msaseg.dashboard.specification import Dashboard, Panel, Runs, Section
-from msaseg.tables.render import grid
 from msaseg.tables.spec import Table
 
 EVERY_RUN = Runs("", (PROTOCOL, "model.name"))
@@ -19,6 +18,10 @@ NUMBERS = frozenset(
 )
 """The scores and times that a run logs to W&B; other columns of a table are in its record alone."""
 
+PRINTED = "printed/"
+"""What the names begin with under which a run logs the paper's numbers of its row."""
+
+CONFUSION = Panel("table", "Confusion, percent of each true class", ("test/confusion",))
 CLASS_IOU = Panel("table", "IoU and recall of each class, test split (%)", ("test/iou_per_class",))
 
 
@@ -32,27 +35,35 @@ def dashboard(tables: Mapping[str, Table], runs: Mapping[str, Runs]) -> Dashboar
     return Dashboard(
         title="msaseg",
         tables=tuple(table_section(table, runs[key]) for key, table in tables.items()),
-        common=(_curves(), _classes(), _overlays(), _speed()),
+        common=(_curves(), _classes(), _overlays(), _comparison(), _speed()),
     )
 
 
 def table_section(table: Table, runs: Runs) -> Section:
     """Return a table's section: the paper's numbers, and those of its columns that a run logs."""
-    metrics = {column if "/" in column else f"test/{column}": heading for column, heading in table.columns.items()}
-    panels = [Panel("bars", heading, (metric,)) for metric, heading in metrics.items() if metric in NUMBERS]
+    panels = []
+    for column, heading in table.columns.items():
+        metric = column if "/" in column else f"test/{column}"
+        printed = [f"{PRINTED}{column}"] if any(column in row.paper for row in table.rows.values()) else []
+        if metric in NUMBERS:
+            panels.append(Panel("bars", heading, (metric, *printed)))
+        if metric in NUMBERS and printed and "/" in column:  # the paper shows its curve
+            panels.append(Panel("curve", f"{heading}, each epoch", (metric, *printed), x="epoch"))
+    if any(column.endswith("macs_g") for column in table.columns):
+        panels.append(Panel("scatter", "mIoU (%) over multiply-adds (10⁹)", ("test/miou_pct",), x="cost/macs_g"))
     if any(column.startswith("iou_pct.") for column in table.columns):
-        panels.append(CLASS_IOU)
-    printed = Panel("text", "The paper's numbers", text=_printed(table, runs if panels else None))
-    return Section(table.id, table.title, (printed, *panels), runs)
+        panels += [CLASS_IOU, CONFUSION]
+    about = Panel("text", "About", text=_about(table, runs if panels else None))
+    return Section(table.id, table.title, (about, *panels), runs)
 
 
-def _printed(table: Table, runs: Runs | None) -> str:
+def _about(table: Table, runs: Runs | None) -> str:
     parts = [f"Source: {table.source}."]
-    parts += ["\n".join(grid(table, ()))] if any(row.paper for row in table.rows.values()) else []
     parts += [table.note] if table.note else []
     if runs:
         keys = ", ".join(f"`{key}`" for key in runs.group_by)
         parts.append(f"A bar is the mean over the runs that agree in {keys}, those of older configurations included.")
+        parts.append(f"Under `{PRINTED}` stands what the paper prints.")
     parts.append(f"The numbers that count, with their provenance: `experiments/tables/{table.id}.md`.")
     return "\n\n".join(parts)
 
@@ -71,7 +82,11 @@ def _curves() -> Section:
 
 
 def _classes() -> Section:
-    return Section("classes", "IoU of each class", (CLASS_IOU,), EVERY_RUN)
+    return Section("classes", "IoU of each class", (CLASS_IOU, CONFUSION), EVERY_RUN)
+
+
+def _comparison() -> Section:
+    return Section("comparison", "Runs side by side", (Panel("comparison", "Configurations and scores"),), EVERY_RUN)
 
 
 def _overlays() -> Section:

@@ -10,14 +10,15 @@ class Panel:
     """One panel.
 
     Args:
-        kind: "text"; "bars", the last value of each run; "curve"; "table", a logged `wandb.Table`; "media".
+        kind: "text"; "bars", the last value of each run; "curve"; "scatter", a point a run; "table", a logged
+            `wandb.Table`; "media"; "comparison" of the runs' configurations and last values.
         title: heading.
-        metrics: what it shows, under the names that a run logs; none for a text.
-        x: what a curve is drawn over, as a run logs it; "" for the other kinds.
+        metrics: what it shows, under the names that a run logs; none for a text or a comparison.
+        x: what a curve or scatter is drawn over, as a run logs it; "" for the other kinds.
         text: Markdown.
     """
 
-    kind: Literal["text", "bars", "curve", "table", "media"]
+    kind: Literal["text", "bars", "curve", "scatter", "table", "media", "comparison"]
     title: str
     metrics: tuple[str, ...] = ()
     x: str = ""

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from lightning_fabric.loggers.logger import _DummyExperiment as DummyExperiment
 from lightning_fabric.loggers.logger import rank_zero_experiment
+from omegaconf import DictConfig
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
 from msaseg.training.wandb_mode import LATER, PATIENCE, choose_mode
@@ -162,10 +163,13 @@ class RunLogger(WandbLogger):
 
         rows = [[name, result["iou_pct"][name], result["recall_pct"][name]] for name in classes]
         table = wandb.Table(columns=["class", "iou_pct", "recall_pct"], data=rows)
+        shares = [[100 * cell / max(1, sum(row)) for cell in row] for row in result["confusion"]]
+        confusion = [[name, *row] for name, row in zip(classes, shares, strict=True)]
         labels = dict(enumerate(classes)) | {255: "not scored"}
         self.experiment.log(
             {
                 "test/iou_per_class": table,
+                "test/confusion": wandb.Table(columns=["truth", *classes], data=confusion),
                 "test/predictions": [_overlay(prediction, labels) for prediction in predictions],
             }
         )
@@ -174,6 +178,15 @@ class RunLogger(WandbLogger):
 def wandb_of(loggers: Iterable[Logger]) -> list[RunLogger]:
     """Return those that write to W&B."""
     return [logger for logger in loggers if isinstance(logger, RunLogger)]
+
+
+def log_printed(loggers: Iterable[Logger], config: DictConfig, epoch: int) -> None:
+    """Log to W&B what the paper prints in the run's row: at the first and at the last epoch it makes a line."""
+    rows = config.table.get("rows") or {}
+    printed = (rows.get(config.row) or {}).get("paper") or {}
+    numbers = {f"printed/{column}": float(value) for column, value in printed.items() if not isinstance(value, str)}
+    for logger in wandb_of(loggers) if numbers else ():
+        logger.log_metrics(numbers | {"epoch": epoch})
 
 
 def how_to_watch(logger: Logger) -> str:

@@ -27,7 +27,7 @@ from msaseg.records.frame_matrices import FrameMatrices, file_beside
 from msaseg.records.run import key_of_record
 from msaseg.training import checkpoints
 from msaseg.training.faults import faults_named
-from msaseg.training.logger import how_to_watch, wandb_of
+from msaseg.training.logger import how_to_watch, log_printed, wandb_of
 from msaseg.training.metrics import scores
 from msaseg.training.module import SegmentationModule
 from msaseg.training.processes import is_one_of_several, run_processes, told_once
@@ -107,6 +107,7 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
         for logger in loggers:
             logger.log_hyperparams(hashed_part(config) | {"row": str(config.row)})
             log.info(how_to_watch(logger))
+        log_printed(loggers, config, 0)
         _fit_test_record(config, trainer, module, data, run_dir=run_dir, record_path=record_path, started=started)
         failed = False
     finally:
@@ -168,6 +169,9 @@ def _fit_test_record(
     with undisturbed():
         record = replace(record, frame_matrices=frames.save(file_beside(record_path)))
         record.save(record_path)
+    log_printed(trainer.loggers, config, config.protocol.epochs - 1)
+    for logger in wandb_of(trainer.loggers):
+        logger.log_metrics({f"cost/{name}": float(record.value(name) or 0) for name in ("params_m", "macs_g")})
     log.info("mIoU %s %% on test after %.0f s: %s", record.value("miou_pct"), seconds["total"], record_path)
     weights = str(run_dir / "weights.ckpt")
     log.info("checkpoint: %s", weights)
