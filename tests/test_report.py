@@ -1,5 +1,6 @@
 """The report's page as a whole: what stands in it, what it must not load, when it complains."""
 
+import base64
 import json
 import re
 import subprocess
@@ -15,6 +16,9 @@ from msaseg.report import __main__ as command
 from msaseg.report.__main__ import main
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 HOSTILE = "<script>alert(1)</script> & \"quoted\" 'text'"
 
 
@@ -150,7 +154,7 @@ def test_nothing_is_loaded_from_elsewhere(report):
     report.add(report.points("laptop", "pool0")[0], 70.0)
     (report.published / "figures").mkdir()
     (report.published / "figures" / "figures.json").write_text(json.dumps({"frame": entry("frame", "Fig. 1")}))
-    (report.published / "figures" / "frame.png").write_bytes(b"PNG")
+    (report.published / "figures" / "frame.png").write_bytes(PNG)
     root = page(report)
     loaded = [element.attrs["src"] for element in root.all() if "src" in element.attrs]
     loaded += [element.attrs["href"] for element in root.all("link")]
@@ -270,7 +274,7 @@ def figures(suite, **entries):
     folder = suite.published / "figures"
     folder.mkdir(parents=True)
     for id in entries:
-        (folder / f"{id}.png").write_bytes(b"PNG")
+        (folder / f"{id}.png").write_bytes(PNG)
         (folder / f"{id}.svg").write_text("<svg style=\"font-family: 'DejaVu Sans'\"/>")
     (folder / "figures.json").write_text(json.dumps(entries))
     return folder
@@ -280,7 +284,7 @@ def test_drawn_figures_stand_under_the_papers_and_the_others_are_said_to_be_miss
     figures(report, frame=entry("frame", "Fig. 1"), net=entry("net", "Fig. 3", "svg"))
     root = page(report)
     sections = {element.attrs["id"]: element for element in root.all("article") if "id" in element.attrs}
-    assert [image.attrs["src"][:14] for image in sections["figure-1"].all("img")] == ["data:image/png"]
+    assert [image.attrs["src"][:14] for image in sections["figure-1"].all("img")] == ["data:image/web"]
     assert [image.attrs["src"][:14] for image in sections["figure-3"].all("img")] == ["data:image/svg"]
     assert "not drawn yet: python -m msaseg.figures" in sections["figure-2"].text
     assert "not drawn yet" not in sections["figure-1"].text
@@ -299,12 +303,14 @@ def test_figure_of_a_plot_is_linked_and_not_shown_twice(report):
     assert "figures/pooling_sweep-laptop.svg" in [element.attrs["href"] for element in root.all("a")]
 
 
-@pytest.mark.parametrize("change", ["json", "shape", "picture"])
+@pytest.mark.parametrize("change", ["json", "shape", "picture", "no picture"])
 def test_broken_figures_are_named_and_the_page_is_written(report, capsys, change):
     folder = figures(report, frame=entry("frame", "Fig. 1"))
-    broken = folder / ("frame.png" if change == "picture" else "figures.json")
+    broken = folder / ("frame.png" if "picture" in change else "figures.json")
     if change == "picture":
         broken.unlink()
+    elif change == "no picture":
+        broken.write_bytes(b"PNG")
     else:
         broken.write_text("{" if change == "json" else '{"frame": {"files": []}}')
     root = page(report, status=1)
@@ -313,6 +319,10 @@ def test_broken_figures_are_named_and_the_page_is_written(report, capsys, change
     assert error.endswith("; run `make figures`\n")
     assert error.count("\n") == 1
     assert "1 file could not be read" in root.text
+
+
+def test_committed_report_is_small_enough_to_send():
+    assert (ROOT / "experiments" / "report.html").stat().st_size <= 3e6
 
 
 def test_report_loads_neither_torch_nor_plotlys_objects():
