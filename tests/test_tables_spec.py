@@ -4,6 +4,7 @@ import pytest
 
 from msaseg.cli.errors import UserError
 from msaseg.tables.plan import Plan
+from msaseg.tables.results import Results
 from msaseg.tables.spec import load_tables, made_under, read_table
 
 GOOD = """
@@ -76,3 +77,11 @@ def test_table_that_names_protocols_is_made_under_these_alone_and_they_make_no_o
         "native_models",
         "recipe_sweep",
     }
+
+
+def test_protocol_that_a_table_names_shows_that_table_alone(tmp_path):
+    tables, results = load_tables(), Results(tmp_path)
+    among = ["paper", "laptop", "native"]
+    assert results.protocols(tables["class_iou"], among) == ["paper", "laptop"]
+    assert results.protocols(tables["native_models"], among) == ["native"]
+    assert list(results.protocols(tables["native_models"], ["paper"])) == ["native"]

@@ -15,7 +15,7 @@ from msaseg.cli.errors import UserError
 from msaseg.tables.results import Results
 
 INDEX = "figures.json"
-QUALITY = 80
+QUALITY = 70
 """Of the frames in the page, as WebP: half of a PNG's bytes. The PNG stays beside the page."""
 
 SANS = ("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")

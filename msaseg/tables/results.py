@@ -12,7 +12,7 @@ from msaseg.tables.cells import FilledTable, fill
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import protocol_names
 from msaseg.tables.runs import SPEED, Run, measured_run, trained_run
-from msaseg.tables.spec import Table, load_tables
+from msaseg.tables.spec import Table, load_tables, made_under
 from msaseg.tables.speeds import latest_speeds
 
 
@@ -63,14 +63,18 @@ class Results:
         return self._filled[key]
 
     def shown(self, table: Table, protocols: Sequence[str]) -> list[FilledTable]:
-        """Return a table under those of the protocols that it has records under; under the first one if none.
+        """Return a table under those of the protocols that it is made and has records under; the first one if none.
 
         What is computed of the nets themselves is the same under all: it is shown once.
         """
-        names = [name for name in protocols if name in table.protocols] or table.protocols[:1] or protocols
-        filled = [self.filled(table, name) for name in names]
+        filled = [self.filled(table, name) for name in self.protocols(table, protocols)]
         there = [one for one in filled if one.runs]
         return there[: 1 if table.texts else None] or filled[:1]
+
+    def protocols(self, table: Table, among: Sequence[str]) -> Sequence[str]:
+        """Return those of the protocols that a table is made under; if none is, its own, or all for one without."""
+        tables = [*self.tables.values(), table]
+        return [name for name in among if table in made_under(name, tables)] or table.protocols[:1] or among
 
     def record(self, path: Path) -> RunRecord | None:
         """Return a run's record, or None if it cannot be read or lies elsewhere than it says."""

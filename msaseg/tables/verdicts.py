@@ -28,7 +28,7 @@ def verdicts(tables: Iterable[Table], results: Results, protocols: Sequence[str]
     for table in tables:
         if not table.claims:
             continue
-        filled = [results.filled(table, protocol) for protocol in protocols]
+        filled = [results.filled(table, protocol) for protocol in results.protocols(table, protocols)]
         filled = [one for number, one in enumerate(filled) if one.runs or number == 0]
         for claim in table.claims.values():
             once = next((one for one in filled if one.runs), filled[0])
