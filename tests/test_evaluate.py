@@ -1,5 +1,6 @@
 """`python -m msaseg.evaluate`: the scores of a checkpoint are those of its run, and a mistake is one line."""
 
+import itertools
 import json
 import math
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from command_line import TINY, records
+from PIL import Image
 from trained import leave_checkpoint
 
 from msaseg.classes import IGNORE
@@ -174,6 +176,26 @@ def test_checkpoint_that_is_missing_or_whose_data_is_foreign_is_one_line(evaluat
     path = changed(left, tmp_path / "foreign.ckpt", foreign)
     assert evaluate(checkpoint=path) == (2, None)
     assert_one_line(capsys, "os.getcwd is not a class of msaseg.data")
+
+
+def test_checkpoint_that_names_a_folder_for_its_cache_or_a_billion_scenes_gets_neither(
+    evaluate, left, tmp_path, capsys
+):
+    def climbing(config):
+        source = {"_target_": "msaseg.data.camvid.CamVid", "root": str(tmp_path / "frames"), "size": [64, 96]}
+        config["data"]["source"] = source | {"cache_dir": str(tmp_path / "climbed")}
+
+    for split, number in itertools.product(("train", "val", "test"), range(2)):
+        for folder, pixels in ((split, street(number)), (f"{split}annot", np.zeros((64, 96), np.uint8))):
+            (tmp_path / "frames" / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / "frames" / folder / f"{number}.png")
+    status, _ = evaluate(checkpoint=changed(left, tmp_path / "climbing.ckpt", climbing))
+    assert status == 0
+    assert not (tmp_path / "climbed").exists()
+    capsys.readouterr()
+    many = changed(left, tmp_path / "many.ckpt", lambda config: config["data"]["source"].update(test=10**9))
+    assert evaluate(checkpoint=many)[0] == 2
+    assert_one_line(capsys, "source.test=1000000000")
 
 
 def assert_one_line(capsys, said):

@@ -11,6 +11,7 @@ from command_line import TINY, records
 from msaseg.cli.errors import UserError
 from msaseg.records import files
 from msaseg.records.run import RunRecord
+from msaseg.tables.__main__ import main as tables
 from msaseg.training import checkpoints, faults
 from msaseg.training.module import SegmentationModule
 
@@ -65,6 +66,34 @@ def test_record_that_cannot_be_made_anew_stays_whole(record, tmp_path, monkeypat
         record.save(tmp_path / "r.json")
     assert [path.name for path in tmp_path.iterdir()] == ["r.json"]
     assert (tmp_path / "r.json").read_bytes() == before
+
+
+def test_table_that_cannot_be_written_is_one_line_and_stays_whole(suite, monkeypatch, capsys):
+    point, other = suite.points("laptop", "pool0")[:2]
+    suite.add(point, 70.0)
+    assert tables(["render"]) == 0
+    table = suite.published / "tables" / "pooling_sweep.md"
+    before = table.read_bytes()
+    suite.add(other, 60.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(files.Path, "write_bytes", raising(OSError(*FULL.args)))
+        capsys.readouterr()
+        assert tables(["render"]) == 2
+    (line,) = error_lines(capsys)
+    assert "No space left on device: free space there" in line
+    assert table.read_bytes() == before
+    assert tables(["render"]) == 0
+    assert table.read_bytes() != before
+
+
+def test_run_below_a_folder_of_an_odd_name_is_made_and_passed_over(cli, tmp_path, monkeypatch):
+    folder = tmp_path / "a = b, 'c' [d] {e} $f é\u4e00"
+    monkeypatch.setenv("MSASEG_OUTPUTS", str(folder))
+    assert cli(*TINY) == 0
+    made = records(folder)
+    assert len(made) == 1
+    assert cli(*TINY) == 0
+    assert records(folder) == made
 
 
 def test_outputs_that_nobody_may_write_are_named(cli, tmp_path, monkeypatch, capsys):

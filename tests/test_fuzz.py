@@ -167,7 +167,16 @@ def test_words_of_a_run_are_taken_or_refused_in_one_line(words, cli, monkeypatch
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
-    [["~seed=null"], ["~protocol"], ["seed=1e9"], ["+x={"], ["row=../.."], ["model=null"], ["protocol.size=[0,0]"]],
+    [
+        ["~seed=null"],
+        ["~protocol"],
+        ["seed=1e9"],
+        ["protocol.epochs=1e9"],
+        ["+x={"],
+        ["row=../.."],
+        ["model=null"],
+        ["protocol.size=[0,0]"],
+    ],
 )
 def test_mistaken_command_ends_in_one_line(words, tmp_path):
     command = [sys.executable, "-m", "msaseg.train", "protocol=smoke", f"paths.outputs={tmp_path}", *words]

@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import struct
+import subprocess
+import sys
 import time
 import zlib
 
@@ -418,6 +420,18 @@ def test_image_too_large_is_refused_in_one_line_before_it_is_decoded(predict, tm
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"skipped: {tmp_path / 'a.png'}: ")
     assert "pixels" in line
+
+
+@pytest.mark.slow
+def test_largest_image_costs_a_bounded_amount_of_memory(checkpoint, tmp_path):
+    Image.new("RGB", (8192, 8192)).save(tmp_path / "a.png", compress_level=1)
+    code = (
+        "import resource, sys; from msaseg.predict.__main__ import main; status = main(sys.argv[1:]);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(status)"
+    )
+    words = [checkpoint, tmp_path / "a.png", "--out", tmp_path / "out"]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=180, check=True)
+    assert int(done.stdout.split()[-1]) < 3 << 20  # kB: 2.3 GB of pixels, their three pictures, and torch itself
 
 
 def test_large_images_wait_in_smaller_numbers(monkeypatch):

@@ -99,10 +99,12 @@ def _built(restored: Restored, part: dict[str, Any], config: DictConfig) -> Any:
 
 
 def _filled(part: dict[str, Any], config: DictConfig) -> dict[str, Any]:
-    """Return a checkpoint's configuration with this machine's paths."""
+    """Return a checkpoint's configuration with this machine's paths; where a cache is written is never its choice."""
     paths = {f"<paths.{key}>": config.paths[key] for key in config.paths}
     return {
-        key: _filled(value, config)
+        key: config.paths.cache
+        if key == "cache_dir" and value is not None
+        else _filled(value, config)
         if isinstance(value, dict)
         else paths.get(value, value)
         if isinstance(value, str)

@@ -14,6 +14,8 @@ from msaseg.data.synthetic.scene import draw
 
 MEMORY = 2**27
 """Bytes that a process spends at most on scenes that it has drawn."""
+MOST = 10**6
+"""Scenes of a split."""
 
 
 class SyntheticStreets:
@@ -29,7 +31,7 @@ class SyntheticStreets:
         seed: another seed, other scenes.
 
     Raises:
-        UserError: a size below 32, or no scene in a split.
+        UserError: a size below 32, or no scene or too many in a split.
 
     >>> image, label = SyntheticStreets(size=(72, 96)).sample(0, full_label=True)
     >>> image.shape, label.shape
@@ -42,8 +44,8 @@ class SyntheticStreets:
             raise UserError(f"source.size={list(size)}: set [height, width] of at least 32 pixels each")
         counts = dict(zip(COUNTS, (train, val, test), strict=True))
         for split, count in counts.items():
-            if count < 1:
-                raise UserError(f"source.{split}={count}: set 1 scene or more")
+            if not 1 <= count <= MOST:
+                raise UserError(f"source.{split}={count}: set 1 to {MOST} scenes")
         self._keys = [(split, number) for split, n in enumerate(counts.values()) for number in range(n)]
         self.names = tuple(f"{list(COUNTS)[split]}/street_{number:06d}" for split, number in self._keys)
 
