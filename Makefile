@@ -86,8 +86,9 @@ docs: $(VENV)/.docs ## build the site of the documentation into build/site; a wa
 	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d build/doctrees . build/site
 	@echo "Next: open build/site/README.html"
 
+# Left in, tqdm's warning would show this machine's path.
 notebook: $(VENV)/.docs ## execute docs/tour.ipynb in place
-	$(BIN)/jupyter execute --inplace docs/tour.ipynb
+	PYTHONWARNINGS='ignore:IProgress not found' $(BIN)/jupyter execute --inplace docs/tour.ipynb
 
 figures: $(STAMP) ## draw the figures from the records [PROTOCOL=all that are published]
 	$(BIN)/python -m msaseg.figures $(ONE_PROTOCOL)

@@ -12,6 +12,7 @@ include_patterns = ["*.md", "docs/**", "experiments/*.md", "experiments/*/*.md"]
 suppress_warnings = ["misc.highlighting_failure"]  # the block of floors in CONTRIBUTING
 html_theme = "furo"
 html_title = project
+html_show_copyright = False
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # `make notebook` executes it; its outputs are committed
 autodoc_member_order = "bysource"

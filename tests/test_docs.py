@@ -1,6 +1,7 @@
 """What the documentation tells to type exists."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -48,6 +49,13 @@ def test_commands_are_found_in_the_pages_at_all():
         "protocol=papper",
     ]
     assert missing("make tabels") == ["make tabels"]
+
+
+def test_notebook_is_committed_as_executed_without_warnings():
+    cells = json.loads((ROOT / "docs" / "tour.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    assert [output for cell in code for output in cell["outputs"] if output.get("name") == "stderr"] == []
 
 
 @pytest.mark.slow
