@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from msaseg.charts.chart import PAPER
-from msaseg.charts.part import Part
+from msaseg.charts.plotted_table import PlottedTable
 from msaseg.charts.speed import speed_accuracy
 from msaseg.config import compose_run, net_hash, plain
 from msaseg.records.speed import SpeedRecord
@@ -175,7 +175,7 @@ def test_architecture_is_named_without_classes_and_weights(net):
 def test_plot_of_accuracy_against_speed_shows_rows_that_have_both(suite, table, net):
     suite.add(suite.points("laptop", "pool5")[0], 40.0)
     suite.add(suite.points("laptop", "pool4")[0], 41.0)
-    by_row, against = speed_accuracy(Part(filled(suite, table, measured(net))))
+    by_row, against = speed_accuracy(PlottedTable(filled(suite, table, measured(net))))
     assert by_row.id == "pooling_sweep-laptop"
     assert (against.id, against.log_x) == ("pooling_sweep-laptop-fps-cpu", True)
     [ours] = against.series  # the paper prints no speed here
@@ -192,5 +192,5 @@ def test_papers_speeds_stand_beside_those_of_a_gpu_alone(suite, table, net, kind
     columns = {**suite.table.columns, f"speed.{kind}.fps": "fps"}
     table = replace(table, columns=columns, rows={**table.rows, "pool5": row})
     hardware = {**measured(net).hardware, "kind": kind}
-    _, against = speed_accuracy(Part(filled(suite, table, measured(net, hardware=hardware))))
+    _, against = speed_accuracy(PlottedTable(filled(suite, table, measured(net, hardware=hardware))))
     assert sum(series.role == PAPER for series in against.series) == drawn

@@ -7,7 +7,7 @@ from msaseg.charts.chart import Chart, Matrix
 from msaseg.charts.classes import class_scores
 from msaseg.charts.curves import training_curves
 from msaseg.charts.leakage import by_distance
-from msaseg.charts.part import Part
+from msaseg.charts.plotted_table import PlottedTable
 from msaseg.charts.scores import SCORE, row_scores, score_against_cost
 from msaseg.charts.speed import speed_accuracy
 from msaseg.tables.results import Results
@@ -16,7 +16,7 @@ from msaseg.tables.spec import Table
 ABLATIONS = ("pooling_sweep", "branch_fusion_sweep", "backbone_replication_sweep")
 """Tables 2, 3 and 5: what each row changes is what they are about."""
 
-BUILDERS: dict[str, Callable[[Part], Sequence[Chart | Matrix]]] = {
+BUILDERS: dict[str, Callable[[PlottedTable], Sequence[Chart | Matrix]]] = {
     **dict.fromkeys(ABLATIONS, change_from_first),
     "class_iou": class_scores,
     "training_curves": training_curves,
@@ -29,7 +29,7 @@ OTHER_FRAMES = {"leakage"}
 """Tables whose rows are tested on other frames than their protocol's, so that their accuracy is no rival's."""
 
 
-def plotted(table: Table) -> bool:
+def has_charts(table: Table) -> bool:
     """Return whether a table has plots of its own once there are records."""
     return table.id in BUILDERS or SCORE in table.columns
 
@@ -42,9 +42,9 @@ def charts(tables: Iterable[Table], results: Results, protocols: Sequence[str]) 
         results: what is recorded.
         protocols: names in the order to show; each has plots of its own.
     """
-    parts = [Part(one) for table in tables for one in results.shown(table, protocols) if one.runs]
-    drawn = [chart for part in parts for chart in BUILDERS.get(part.table.id, row_scores)(part)]
+    plotted = [PlottedTable(one) for table in tables for one in results.shown(table, protocols) if one.runs]
+    drawn = [chart for one in plotted for chart in BUILDERS.get(one.table.id, row_scores)(one)]
     for protocol in protocols:
-        rivals = [part for part in parts if part.protocol == protocol and part.table.id not in OTHER_FRAMES]
-        drawn += score_against_cost(sorted(rivals, key=lambda part: part.table.title))
+        rivals = [one for one in plotted if one.protocol == protocol and one.table.id not in OTHER_FRAMES]
+        drawn += score_against_cost(sorted(rivals, key=lambda one: one.table.title))
     return drawn

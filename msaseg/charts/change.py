@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from statistics import fmean
 
 from msaseg.charts.chart import PAPER, Chart, Series
-from msaseg.charts.part import Part, number, seeds
+from msaseg.charts.plotted_table import PlottedTable, number, seeds
 from msaseg.charts.scores import SCORE, row_scores
 from msaseg.tables.decide import change_over_frames
 from msaseg.tables.runs import Run
@@ -12,50 +12,56 @@ from msaseg.tables.runs import Run
 BARS = "Bars: 95 % of the change over the test frames, for these seeds."
 
 
-def change_from_first(part: Part) -> list[Chart]:
+def change_from_first(plotted: PlottedTable) -> list[Chart]:
     """Return the change of mIoU from the table's first row, in points; mIoU itself where no change is measured.
 
     Ours is between runs of the same seeds; its bar is the half-width of the paired 95 % interval over frames.
     """
-    table, rows = part.table, part.table.rows
+    table, rows = plotted.table, plotted.table.rows
     first, *others = rows
     labels = [rows[row].label for row in others]
-    changes = [_change(part, row, first) for row in others]
+    changes = [_change(plotted, row, first) for row in others]
     printed = [number(table.printed(row, SCORE)) for row in rows]
     start = printed[0]
     paper = [None if value is None or start is None else value - start for value in printed[1:]]
     ours = Series(
-        label=f"ours, {part.protocol}",
+        label=f"ours, {plotted.protocol}",
         x=labels,
         y=[None if change is None else change[0] for change in changes],
         spread=[None if change is None else change[1] for change in changes],
-        hover=[part.origins(row) for row in others],
+        hover=[plotted.origins(row) for row in others],
     )
     if all(y is None for y in ours.y):
-        return row_scores(part)
+        return row_scores(plotted)
     keys = [(row, SCORE) for row in rows]
-    reason = table.untestable.get(part.protocol)
+    reason = table.untestable.get(plotted.protocol)
     untestable = f"No verdict comes from this protocol: {reason}." if reason else ""
     measured = [BARS] if any(spread is not None for spread in ours.spread) else []
-    words = [seeds([part.filled.cells[key] for key in keys]), *part.marked(keys), *measured, untestable, table.note]
+    words = [
+        seeds([plotted.filled.cells[key] for key in keys]),
+        *plotted.marked(keys),
+        *measured,
+        untestable,
+        table.note,
+    ]
     return [
         Chart(
-            id=part.id,
-            title=f"{part.short}: change from “{rows[first].label}”, protocol {part.protocol}",
+            id=plotted.id,
+            title=f"{plotted.short}: change from “{rows[first].label}”, protocol {plotted.protocol}",
             kind="points",
             x_title=table.row_header,
             y_title="Change of mIoU (points)",
             series=[ours, *([Series("paper, as printed", labels, paper, role=PAPER)] if any(paper) else [])],
             note=" ".join(word for word in words if word),
-            records=part.records(),
+            records=plotted.records(),
             table=table.id,
         )
     ]
 
 
-def _change(part: Part, row: str, first: str) -> tuple[float, float | None] | None:
+def _change(plotted: PlottedTable, row: str, first: str) -> tuple[float, float | None] | None:
     """Return the change between two rows over the seeds that both have, and half its interval."""
-    here, there = _scored(part, row), _scored(part, first)
+    here, there = _scored(plotted, row), _scored(plotted, first)
     shared = sorted(here.keys() & there.keys())
     if not shared:
         return None
@@ -65,5 +71,5 @@ def _change(part: Part, row: str, first: str) -> tuple[float, float | None] | No
     return change, None if found is None or found.high is None else found.high - found.estimate
 
 
-def _scored(part: Part, row: str) -> Mapping[int, Run]:
-    return {run.seed: run for run in part.runs(row) if SCORE in run.values}
+def _scored(plotted: PlottedTable, row: str) -> Mapping[int, Run]:
+    return {run.seed: run for run in plotted.runs(row) if SCORE in run.values}

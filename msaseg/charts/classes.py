@@ -3,57 +3,57 @@
 from collections.abc import Sequence
 
 from msaseg.charts.chart import Chart, Matrix, Series
-from msaseg.charts.part import Part
+from msaseg.charts.plotted_table import PlottedTable
 
 PREFIX = "iou_pct."
 SUMMED = "Test pixels, summed over the seeds; a row is a true class, its numbers per cent of that class's pixels."
 
 
-def class_scores(part: Part) -> list[Chart | Matrix]:
+def class_scores(plotted: PlottedTable) -> list[Chart | Matrix]:
     """Return the bars of all nets, then the confusion matrix of each."""
-    return [_bars(part), *(_confusion(part, row) for row in part.table.rows if part.runs(row))]
+    return [_bars(plotted), *(_confusion(plotted, row) for row in plotted.table.rows if plotted.runs(row))]
 
 
-def _bars(part: Part) -> Chart:
-    table = part.table
+def _bars(plotted: PlottedTable) -> Chart:
+    table = plotted.table
     columns = [column for column in table.columns if column.startswith(PREFIX)]
     x = [column.removeprefix(PREFIX) for column in columns]
     keys = {row: [(row, column) for column in columns] for row in table.rows}
     printed: list[Series] = []
     for row, content in table.rows.items():
-        if part.runs(row):
-            printed += part.printed(f"paper, {content.label}", x, keys[row])
+        if plotted.runs(row):
+            printed += plotted.printed(f"paper, {content.label}", x, keys[row])
     once = len({tuple(series.y) for series in printed}) == 1  # the nets are rivals for the same printed numbers
     return Chart(
-        id=part.id,
-        title=part.title,
+        id=plotted.id,
+        title=plotted.title,
         kind="bars",
         x_title="Class",
         y_title="IoU (%)",
         series=[
-            *(part.ours(f"{row.label}, {part.protocol}", x, keys[key]) for key, row in table.rows.items()),
+            *(plotted.ours(f"{row.label}, {plotted.protocol}", x, keys[key]) for key, row in table.rows.items()),
             *([Series("paper, as printed", x, printed[0].y, role=printed[0].role)] if once else printed),
         ],
-        note=part.note([key for row in keys.values() for key in row]),
-        records=part.records(),
+        note=plotted.note([key for row in keys.values() for key in row]),
+        records=plotted.records(),
         table=table.id,
     )
 
 
-def _confusion(part: Part, row: str) -> Matrix:
-    runs = part.runs(row)
+def _confusion(plotted: PlottedTable, row: str) -> Matrix:
+    runs = plotted.runs(row)
     records = [run.trained for run in runs]
     seeds = ", ".join(str(run.seed) for run in runs)
     counts = _sum([record.confusion["test"] for record in records])
     return Matrix(
-        id=f"{part.id}-confusion-{row}",
-        title=f"Confusion matrix: {part.table.rows[row].label}, protocol {part.protocol}",
+        id=f"{plotted.id}-confusion-{row}",
+        title=f"Confusion matrix: {plotted.table.rows[row].label}, protocol {plotted.protocol}",
         classes=records[0].classes,
         shares=[_shares(line) for line in counts],
         counts=counts,
-        note=" ".join([f"Seeds: {seeds}.", SUMMED, *part.marked([(row, "miou_pct")])]),
+        note=" ".join([f"Seeds: {seeds}.", SUMMED, *plotted.marked([(row, "miou_pct")])]),
         records=[run.path for run in runs],
-        table=part.table.id,
+        table=plotted.table.id,
     )
 
 

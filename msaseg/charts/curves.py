@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean, stdev
 
 from msaseg.charts.chart import PAPER, Chart, Series
-from msaseg.charts.part import Key, Part, number
+from msaseg.charts.plotted_table import Key, PlottedTable, number
 from msaseg.records.run import RunRecord
 
 TRAIN, WATCHED = "train", "val"
@@ -14,10 +14,10 @@ PLOTS = {"loss": "Cross entropy", "pixel_accuracy_pct": "Pixel accuracy (%)"}
 LAST = "The paper's numbers are those after its last epoch; they stand at the last epoch here."
 
 
-def training_curves(part: Part) -> list[Chart]:
+def training_curves(plotted: PlottedTable) -> list[Chart]:
     """Return the plot of the loss and that of the pixel accuracy; each net has a colour, the watched part is dashed."""
-    histories = {row: [run.trained for run in part.runs(row)] for row in part.table.rows if part.runs(row)}
-    return [chart for name, axis in PLOTS.items() for chart in _plot(part, histories, name, axis)]
+    histories = {row: [run.trained for run in plotted.runs(row)] for row in plotted.table.rows if plotted.runs(row)}
+    return [chart for name, axis in PLOTS.items() for chart in _plot(plotted, histories, name, axis)]
 
 
 def watched(record: RunRecord) -> str:
@@ -26,7 +26,7 @@ def watched(record: RunRecord) -> str:
     return "test (chooses nothing)" if watch == "test" else "validation"
 
 
-def _plot(part: Part, histories: dict[str, list[RunRecord]], name: str, axis: str) -> list[Chart]:
+def _plot(plotted: PlottedTable, histories: dict[str, list[RunRecord]], name: str, axis: str) -> list[Chart]:
     series: list[Series] = []
     printed: dict[str, float] = {}
     last = 0.0
@@ -38,10 +38,10 @@ def _plot(part: Part, histories: dict[str, list[RunRecord]], name: str, axis: st
                 continue
             epochs, means, spread = zip(*curve, strict=True)
             last = max(last, epochs[-1])
-            label = f"{part.table.rows[row].label}, {words}"
-            hover = [part.origins(row)] * len(epochs)
+            label = f"{plotted.table.rows[row].label}, {words}"
+            hover = [plotted.origins(row)] * len(epochs)
             series.append(Series(label, epochs, means, spread, hover=hover, colour=colour, dashed=of != TRAIN))
-            value = number(part.table.printed(row, key))
+            value = number(plotted.table.printed(row, key))
             if value is not None:
                 printed[f"{'training' if of == TRAIN else 'validation'} {value:g}"] = value
     if not series:
@@ -50,21 +50,21 @@ def _plot(part: Part, histories: dict[str, list[RunRecord]], name: str, axis: st
     paper = Series(words, [last] * len(printed), [*printed.values()], role=PAPER)
     return [
         Chart(
-            id=f"{part.id}-{name.removesuffix('_pct')}",
-            title=f"Fig. 4: {axis.removesuffix(' (%)').lower()} over the epochs, protocol {part.protocol}",
+            id=f"{plotted.id}-{name.removesuffix('_pct')}",
+            title=f"Fig. 4: {axis.removesuffix(' (%)').lower()} over the epochs, protocol {plotted.protocol}",
             kind="line",
             x_title="Epoch",
             y_title=axis,
             series=[*series, *([paper] if printed else [])],
-            note=part.note(_cells(part, histories), LAST if printed else ""),
-            records=part.records(),
-            table=part.table.id,
+            note=plotted.note(_cells(plotted, histories), LAST if printed else ""),
+            records=plotted.records(),
+            table=plotted.table.id,
         )
     ]
 
 
-def _cells(part: Part, rows: Iterable[str]) -> list[Key]:
-    return [(row, column) for row in rows for column in part.table.columns]
+def _cells(plotted: PlottedTable, rows: Iterable[str]) -> list[Key]:
+    return [(row, column) for row in rows for column in plotted.table.columns]
 
 
 def _curve(histories: Sequence[Sequence[Sequence[float]]]) -> list[tuple[float, float, float | None]]:

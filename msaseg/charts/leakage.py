@@ -4,33 +4,33 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from msaseg.charts.chart import Chart, Series
-from msaseg.charts.part import Part
+from msaseg.charts.plotted_table import PlottedTable
 from msaseg.charts.scores import SCORE
 from msaseg.records.run import RunRecord
 
 FRAMES = "The number beside a point is that of the frames scored."
 
 
-def by_distance(part: Part) -> list[Chart]:
+def by_distance(plotted: PlottedTable) -> list[Chart]:
     """Return one plot: the split's own test part, the frames unseen by all, and these at growing distances."""
-    table = part.table
+    table = plotted.table
     columns = [column for column in table.columns if column.rpartition("/")[2] == SCORE]
     x = [table.columns[column].removesuffix(": mIoU (%)") for column in columns]
-    rows = {key: row for key, row in table.rows.items() if part.runs(key)}
+    rows = {key: row for key, row in table.rows.items() if plotted.runs(key)}
     series: list[Series] = []
     for key, row in rows.items():
-        numbers = part.ours(f"{row.label}, {part.protocol}", x, [(key, column) for column in columns])
-        series.append(replace(numbers, names=_frames(part.runs(key)[0].trained, columns)))
+        numbers = plotted.ours(f"{row.label}, {plotted.protocol}", x, [(key, column) for column in columns])
+        series.append(replace(numbers, names=_frames(plotted.runs(key)[0].trained, columns)))
     return [
         Chart(
-            id=part.id,
-            title=part.title,
+            id=plotted.id,
+            title=plotted.title,
             kind="points",
             x_title="Frames scored, by their time from the nearest training frame",
             y_title="mIoU (%)",
             series=series,
-            note=part.note([(row, column) for row in rows for column in columns], FRAMES),
-            records=part.records(),
+            note=plotted.note([(row, column) for row in rows for column in columns], FRAMES),
+            records=plotted.records(),
             table=table.id,
         )
     ]

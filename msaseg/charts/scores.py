@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from msaseg.charts.chart import Chart, Series
-from msaseg.charts.part import Part, seeds
+from msaseg.charts.plotted_table import PlottedTable, seeds
 from msaseg.records.run import RunRecord
 
 SCORE = "miou_pct"
@@ -14,48 +14,48 @@ COSTS = (
 )
 
 
-def row_scores(part: Part) -> list[Chart]:
+def row_scores(plotted: PlottedTable) -> list[Chart]:
     """Return the plot of a table's mIoU; none for a table without that column."""
-    if SCORE not in part.table.columns:
+    if SCORE not in plotted.table.columns:
         return []
-    labels = [row.label for row in part.table.rows.values()]
-    keys = [(row, SCORE) for row in part.table.rows]
-    printed = part.printed("paper, as printed", labels, keys)
+    labels = [row.label for row in plotted.table.rows.values()]
+    keys = [(row, SCORE) for row in plotted.table.rows]
+    printed = plotted.printed("paper, as printed", labels, keys)
     return [
         Chart(
-            id=part.id,
-            title=part.title,
+            id=plotted.id,
+            title=plotted.title,
             kind="points",
-            x_title=part.table.row_header,
-            y_title=part.table.columns[SCORE],
-            series=[part.ours(f"ours, {part.protocol}", labels, keys), *printed],
-            note=part.note(keys, LEVELS if printed else ""),
-            records=part.records(),
-            table=part.table.id,
+            x_title=plotted.table.row_header,
+            y_title=plotted.table.columns[SCORE],
+            series=[plotted.ours(f"ours, {plotted.protocol}", labels, keys), *printed],
+            note=plotted.note(keys, LEVELS if printed else ""),
+            records=plotted.records(),
+            table=plotted.table.id,
         )
     ]
 
 
-def score_against_cost(parts: Sequence[Part]) -> list[Chart]:
+def score_against_cost(tables: Sequence[PlottedTable]) -> list[Chart]:
     """Return mIoU against multiply-adds of every row of these tables; a run that two share is shown once.
 
     Args:
-        parts: of one protocol, scored on the same frames.
+        tables: of one protocol, scored on the same frames.
     """
     shown: dict[str, RunRecord] = {}
     series, cells, records, marks = [], [], [], []
-    for part in parts:
-        rows = {row: record for row, record in _first_records(part).items() if record.config_hash not in shown}
+    for plotted in tables:
+        rows = {row: record for row, record in _first_records(plotted).items() if record.config_hash not in shown}
         if not rows:
             continue
         shown |= {record.config_hash: record for record in rows.values()}
-        series.append(_against_cost(part, rows))
-        cells += [part.filled.cells[row, SCORE] for row in rows]
-        records += [run.path for row in rows for run in part.runs(row)]
-        marks += part.marked([(row, SCORE) for row in rows])
+        series.append(_against_cost(plotted, rows))
+        cells += [plotted.filled.cells[row, SCORE] for row in rows]
+        records += [run.path for row in rows for run in plotted.runs(row)]
+        marks += plotted.marked([(row, SCORE) for row in rows])
     if not series:
         return []
-    protocol = parts[0].protocol
+    protocol = tables[0].protocol
     sizes = sorted({tuple(record.cost["input_size"]) for record in shown.values()})
     size = " or ".join(f"{height}×{width}" for height, width in sizes)
     return [
@@ -73,20 +73,20 @@ def score_against_cost(parts: Sequence[Part]) -> list[Chart]:
     ]
 
 
-def _first_records(part: Part) -> dict[str, RunRecord]:
+def _first_records(plotted: PlottedTable) -> dict[str, RunRecord]:
     """Return a record of each row that has the score: the multiply-adds are the same for all seeds."""
-    cells = part.filled.cells
-    rows = [row for row in part.table.rows if (row, SCORE) in cells and cells[row, SCORE].mean is not None]
-    return {row: part.runs(row)[0].trained for row in rows}
+    cells = plotted.filled.cells
+    rows = [row for row in plotted.table.rows if (row, SCORE) in cells and cells[row, SCORE].mean is not None]
+    return {row: plotted.runs(row)[0].trained for row in rows}
 
 
-def _against_cost(part: Part, rows: Mapping[str, RunRecord]) -> Series:
-    cells = [part.filled.cells[row, SCORE] for row in rows]
+def _against_cost(plotted: PlottedTable, rows: Mapping[str, RunRecord]) -> Series:
+    cells = [plotted.filled.cells[row, SCORE] for row in rows]
     return Series(
-        label=f"{part.short}, {part.protocol}",
+        label=f"{plotted.short}, {plotted.protocol}",
         x=[record.cost["macs"] / 1e9 for record in rows.values()],
         y=[cell.mean for cell in cells],
         spread=[cell.sd for cell in cells],
-        hover=[part.origins(row) for row in rows],
-        names=[part.table.rows[row].label for row in rows],
+        hover=[plotted.origins(row) for row in rows],
+        names=[plotted.table.rows[row].label for row in rows],
     )

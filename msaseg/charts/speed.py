@@ -3,47 +3,47 @@
 from collections.abc import Sequence
 
 from msaseg.charts.chart import PAPER, Chart, Series
-from msaseg.charts.part import Part, number, seeds
+from msaseg.charts.plotted_table import PlottedTable, number, seeds
 from msaseg.charts.scores import SCORE, row_scores
 from msaseg.tables.runs import SPEED
 
 DEVICES = ("cuda", "cpu")
 
 
-def speed_accuracy(part: Part) -> list[Chart]:
+def speed_accuracy(plotted: PlottedTable) -> list[Chart]:
     """Return mIoU row by row, and mIoU against the frames a second of each kind of device that was measured."""
-    return [*row_scores(part), *(chart for kind in DEVICES for chart in _against_speed(part, kind))]
+    return [*row_scores(plotted), *(chart for kind in DEVICES for chart in _against_speed(plotted, kind))]
 
 
-def _against_speed(part: Part, kind: str) -> list[Chart]:
-    cells, column = part.filled.cells, f"{SPEED}{kind}.fps"
-    if column not in part.table.columns:
+def _against_speed(plotted: PlottedTable, kind: str) -> list[Chart]:
+    cells, column = plotted.filled.cells, f"{SPEED}{kind}.fps"
+    if column not in plotted.table.columns:
         return []
-    rows = [row for row in part.table.rows if cells[row, column].mean and cells[row, SCORE].mean is not None]
+    rows = [row for row in plotted.table.rows if cells[row, column].mean and cells[row, SCORE].mean is not None]
     if not rows:
         return []
     scores = [cells[row, SCORE] for row in rows]
     ours = Series(
-        label=f"ours, {part.protocol}",
+        label=f"ours, {plotted.protocol}",
         x=[cells[row, column].mean or 0.0 for row in rows],
         y=[cell.mean for cell in scores],
         spread=[cell.sd for cell in scores],
-        hover=[part.origins(row) for row in rows],
-        names=[part.table.rows[row].label for row in rows],
+        hover=[plotted.origins(row) for row in rows],
+        names=[plotted.table.rows[row].label for row in rows],
     )
-    measured = next(run for run in part.filled.speeds if column in run.values)
-    scored = " or ".join(sorted({_size(run.size) for row in rows for run in part.runs(row)}))
+    measured = next(run for run in plotted.filled.speeds if column in run.values)
+    scored = " or ".join(sorted({_size(run.size) for row in rows for run in plotted.runs(row)}))
     return [
         Chart(
-            id=f"{part.id}-fps-{kind}",
-            title=f"{part.title}: accuracy against speed",
+            id=f"{plotted.id}-fps-{kind}",
+            title=f"{plotted.title}: accuracy against speed",
             kind="points",
             x_title=f"Frames a second at {_size(measured.size)} ({measured.hardware['device']})",
-            y_title=f"{part.table.columns[SCORE]} at {scored}",
-            series=[ours, *_printed(part, column)],
-            note=" ".join([seeds(scores), *part.marked([(row, column) for row in rows]), part.table.note]),
-            records=tuple(run.path for row in rows for run in part.filled.behind(row)),
-            table=part.table.id,
+            y_title=f"{plotted.table.columns[SCORE]} at {scored}",
+            series=[ours, *_printed(plotted, column)],
+            note=" ".join([seeds(scores), *plotted.marked([(row, column) for row in rows]), plotted.table.note]),
+            records=tuple(run.path for row in rows for run in plotted.filled.behind(row)),
+            table=plotted.table.id,
             log_x=True,
         )
     ]
@@ -53,11 +53,11 @@ def _size(size: Sequence[int]) -> str:
     return "{}×{}".format(*size)
 
 
-def _printed(part: Part, column: str) -> list[Series]:
+def _printed(plotted: PlottedTable, column: str) -> list[Series]:
     """The paper's rows that have both numbers: measured by others, on their GPUs, at other sizes; a CPU's has none."""
     points = {
-        row.label: (number(part.table.printed(key, column)), number(part.table.printed(key, SCORE)))
-        for key, row in part.table.rows.items()
+        row.label: (number(plotted.table.printed(key, column)), number(plotted.table.printed(key, SCORE)))
+        for key, row in plotted.table.rows.items()
     }
     known = {label: (x, y) for label, (x, y) in points.items() if x is not None and y is not None}
     if not known:

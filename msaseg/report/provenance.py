@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from msaseg.charts.part import origin
+from msaseg.charts.plotted_table import origin
 from msaseg.tables.cells import FilledTable
 from msaseg.tables.render import hardware
 from msaseg.tables.runs import Run

@@ -14,7 +14,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Part:
+class PlottedTable:
     """A table under one protocol, to be plotted.
 
     Args:
