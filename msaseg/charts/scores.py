@@ -88,5 +88,5 @@ def _against_cost(plotted: PlottedTable, rows: Mapping[str, RunRecord]) -> Serie
         y=[cell.mean for cell in cells],
         spread=[cell.sd for cell in cells],
         hover=[plotted.origins(row) for row in rows],
-        names=[plotted.table.rows[row].label for row in rows],
+        names=plotted.names(rows),
     )
