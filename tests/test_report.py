@@ -16,9 +16,6 @@ from msaseg.report import __main__ as command
 from msaseg.report.__main__ import main
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
 HOSTILE = "<script>alert(1)</script> & \"quoted\" 'text'"
 
 
@@ -77,9 +74,9 @@ class Tree(HTMLParser):
 
 @pytest.fixture
 def report(suite, monkeypatch):
-    """The suite with one table; Plotly's script, which is long, is left out of the page."""
+    """The suite with one table; of Plotly's script, which is long, the page has its licence alone."""
     monkeypatch.setattr("msaseg.tables.results.load_tables", lambda: {TABLE.id: suite.table})
-    monkeypatch.setattr("msaseg.report.page.get_plotlyjs", lambda: "/* Plotly */")
+    monkeypatch.setattr("msaseg.report.page.PLOTLY", "plotly.LICENSE")
     return suite
 
 
@@ -152,9 +149,7 @@ def test_page_that_cannot_be_made_leaves_the_one_before(report, monkeypatch):
 
 def test_nothing_is_loaded_from_elsewhere(report):
     report.add(report.points("laptop", "pool0")[0], 70.0)
-    (report.published / "figures").mkdir()
-    (report.published / "figures" / "figures.json").write_text(json.dumps({"frame": entry("frame", "Fig. 1")}))
-    (report.published / "figures" / "frame.png").write_bytes(PNG)
+    figures(report, frame=entry("frame", "Fig. 1"))
     root = page(report)
     loaded = [element.attrs["src"] for element in root.all() if "src" in element.attrs]
     loaded += [element.attrs["href"] for element in root.all("link")]
@@ -256,7 +251,7 @@ def test_hostile_text_is_shown_and_never_run(report):
         report.add(point, 70.0, hardware=hardware, code={"commit": HOSTILE, "dirty": False}, finished=HOSTILE)
     root = page(report)
     scripts = [element for element in root.all("script") if "type" not in element.attrs]
-    assert len(scripts) == 4  # the page's own
+    assert len(scripts) == 5  # the page's own
     assert not any("alert" in script.text for script in scripts)
     assert any(element.text == f"Table 2: {HOSTILE}" for element in root.all("h3"))
     plots = [element.text for element in root.all("script") if element.attrs.get("type") == "application/json"]
@@ -264,28 +259,32 @@ def test_hostile_text_is_shown_and_never_run(report):
     assert not any("<script" in text or "<script" in json.dumps(json.loads(text)) for text in plots)
 
 
-def entry(id, paper, suffix="png", **changes):
+SVG = '<svg width="100pt"><style>a{}</style><text style="font-family: \'DejaVu Sans\'"/></svg>'
+
+
+def entry(id, paper, frames=("f",), **changes):
     files = [f"{id}.png", f"{id}.svg"]
     content = {"title": f"{paper}: {id}", "caption": "seen", "paper": paper, "files": files, "records": []}
-    return {**content, "frames": ["f"] if suffix == "png" else [], "commit": "0" * 40, "dirty": False, **changes}
+    return {**content, "frames": frames, "commit": "0" * 40, "dirty": False, **changes}
 
 
 def figures(suite, **entries):
     folder = suite.published / "figures"
     folder.mkdir(parents=True)
     for id in entries:
-        (folder / f"{id}.png").write_bytes(PNG)
-        (folder / f"{id}.svg").write_text("<svg style=\"font-family: 'DejaVu Sans'\"/>")
+        (folder / f"{id}.svg").write_text(SVG)
     (folder / "figures.json").write_text(json.dumps(entries))
     return folder
 
 
 def test_drawn_figures_stand_under_the_papers_and_the_others_are_said_to_be_missing(report):
-    figures(report, frame=entry("frame", "Fig. 1"), net=entry("net", "Fig. 3", "svg"))
+    figures(report, frame=entry("frame", "Fig. 1"), net=entry("net", "Fig. 3", ()))
     root = page(report)
     sections = {element.attrs["id"]: element for element in root.all("article") if "id" in element.attrs}
-    assert [image.attrs["src"][:14] for image in sections["figure-1"].all("img")] == ["data:image/web"]
-    assert [image.attrs["src"][:14] for image in sections["figure-3"].all("img")] == ["data:image/svg"]
+    [frame], [net] = (sections[id].all("img") for id in ("figure-1", "figure-3"))
+    assert (frame.attrs.get("width"), net.attrs.get("width")) == ("200", None)
+    dark = [base64.b64decode(each.attrs["src"].partition(",")[2]).count(b"color-scheme: dark") for each in (frame, net)]
+    assert dark == [1, 0]
     assert "not drawn yet: python -m msaseg.figures" in sections["figure-2"].text
     assert "not drawn yet" not in sections["figure-1"].text
 
@@ -297,20 +296,18 @@ def test_figure_whose_record_is_gone_is_not_shown(report):
 
 def test_figure_of_a_plot_is_linked_and_not_shown_twice(report):
     report.add(report.points("laptop", "pool0")[0], 70.0)
-    figures(report, **{"pooling_sweep-laptop": entry("pooling_sweep-laptop", "Table 2", "svg")})
+    figures(report, **{"pooling_sweep-laptop": entry("pooling_sweep-laptop", "Table 2", ())})
     root = page(report)
     assert not root.all("img")
     assert "figures/pooling_sweep-laptop.svg" in [element.attrs["href"] for element in root.all("a")]
 
 
-@pytest.mark.parametrize("change", ["json", "shape", "picture", "no picture"])
+@pytest.mark.parametrize("change", ["json", "shape", "picture"])
 def test_broken_figures_are_named_and_the_page_is_written(report, capsys, change):
     folder = figures(report, frame=entry("frame", "Fig. 1"))
-    broken = folder / ("frame.png" if "picture" in change else "figures.json")
+    broken = folder / ("frame.svg" if change == "picture" else "figures.json")
     if change == "picture":
         broken.unlink()
-    elif change == "no picture":
-        broken.write_bytes(b"PNG")
     else:
         broken.write_text("{" if change == "json" else '{"frame": {"files": []}}')
     root = page(report, status=1)
@@ -325,7 +322,7 @@ def test_committed_report_is_small_enough_to_send():
     assert (ROOT / "experiments" / "report.html").stat().st_size <= 3e6
 
 
-def test_report_loads_neither_torch_nor_plotlys_objects():
+def test_report_loads_neither_torch_nor_matplotlib():
     code = "import sys, msaseg.report.__main__; sys.exit(any(name in sys.modules for name in %r))"
-    names = ("torch", "matplotlib", "plotly.graph_objects", "pandas")
+    names = ("torch", "matplotlib", "plotly", "pandas")
     assert subprocess.run([sys.executable, "-c", code % (names,)], cwd=ROOT).returncode == 0

@@ -21,9 +21,7 @@ FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--window-size=1280,900"),
 )
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt"><style/><text>a</text></svg>'
 
 
 def scored(number):
@@ -52,10 +50,10 @@ def page(tmp_path_factory) -> Path:
                 record_of(point, 0.0, **scored(number)).save(point.path(plan.records("smoke")))
     figures = folder / "figures"
     figures.mkdir()
-    picture = {"title": "Fig. 1: f", "caption": "f", "paper": "Fig. 1", "files": ["frame.png"], "records": []}
+    picture = {"title": "Fig. 1: f", "caption": "f", "paper": "Fig. 1", "files": ["frame.svg"], "records": []}
     index = {"frame": {**picture, "frames": ["f"], "commit": None, "dirty": False}}
     (figures / "figures.json").write_text(json.dumps(index))
-    (figures / "frame.png").write_bytes(PNG)
+    (figures / "frame.svg").write_text(SVG)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MSASEG_OUTPUTS", str(folder))
         patch.setattr("msaseg.tables.results.load_tables", lambda: tables)

@@ -172,25 +172,36 @@ def test_architecture_is_named_without_classes_and_weights(net):
     assert net_hash({**net, "encoder": {**net["encoder"], "name": "another"}}) != net_hash(net)
 
 
+def at_the_speeds_size(suite, table, net, *records):
+    """Every chart of a table whose row pool5 was scored on images of the size that speeds are measured at."""
+    cost = {"params": 1, "macs": 1, "input_size": [512, 768]}
+    suite.add(suite.points("laptop", "pool5")[0], 40.0, cost=cost)
+    return speed_accuracy(PlottedTable(filled(suite, table, *records)))
+
+
 def test_plot_of_accuracy_against_speed_shows_rows_that_have_both(suite, table, net):
-    suite.add(suite.points("laptop", "pool5")[0], 40.0)
     suite.add(suite.points("laptop", "pool4")[0], 41.0)
-    by_row, against = speed_accuracy(PlottedTable(filled(suite, table, measured(net))))
+    by_row, against = at_the_speeds_size(suite, table, net, measured(net))
     assert by_row.id == "pooling_sweep-laptop"
     assert (against.id, against.log_x) == ("pooling_sweep-laptop-fps-cpu", True)
     [ours] = against.series  # the paper prints no speed here
     assert (ours.x, ours.y, ours.names) == ([25.0], [40.0], ["Pooling ×5"])
     assert against.x_title == "Frames a second at 512×768 (Some CPU)"
-    assert against.y_title == "mIoU (%) at 64×96"
+    assert against.y_title == "mIoU (%) on images of that size"
     assert len(against.records) == 2
+
+
+def test_score_at_another_size_than_its_speed_is_not_plotted_against_it(suite, table, net):
+    suite.add(suite.points("laptop", "pool5")[0], 40.0)
+    [by_row] = speed_accuracy(PlottedTable(filled(suite, table, measured(net))))
+    assert by_row.id == "pooling_sweep-laptop"
 
 
 @pytest.mark.parametrize(("kind", "drawn"), [("cuda", 1), ("cpu", 0)])
 def test_papers_speeds_stand_beside_those_of_a_gpu_alone(suite, table, net, kind, drawn):
-    suite.add(suite.points("laptop", "pool5")[0], 40.0)
     row = replace(table.rows["pool5"], paper={**table.rows["pool5"].paper, "speed.cuda.fps": 124.0})
     columns = {**suite.table.columns, f"speed.{kind}.fps": "fps"}
     table = replace(table, columns=columns, rows={**table.rows, "pool5": row})
     hardware = {**measured(net).hardware, "kind": kind}
-    _, against = speed_accuracy(PlottedTable(filled(suite, table, measured(net, hardware=hardware))))
+    _, against = at_the_speeds_size(suite, table, net, measured(net, hardware=hardware))
     assert sum(series.role == PAPER for series in against.series) == drawn

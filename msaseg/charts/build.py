@@ -8,7 +8,7 @@ from msaseg.charts.classes import class_scores
 from msaseg.charts.curves import training_curves
 from msaseg.charts.leakage import by_distance
 from msaseg.charts.plotted_table import PlottedTable
-from msaseg.charts.scores import SCORE, row_scores, score_against_cost
+from msaseg.charts.scores import SCORE, score_against_cost
 from msaseg.charts.speed import speed_accuracy
 from msaseg.tables.results import Results
 from msaseg.tables.spec import Table
@@ -21,15 +21,14 @@ BUILDERS: dict[str, Callable[[PlottedTable], Sequence[Chart | Matrix]]] = {
     "class_iou": class_scores,
     "training_curves": training_curves,
     "leakage": by_distance,
-    "speed_accuracy": speed_accuracy,
 }
-"""Tables whose plots are not mIoU row by row."""
+"""Tables whose plots are not mIoU row by row, and against speed where that is measured."""
 
 OTHER_FRAMES = {"leakage"}
 """Tables whose rows are tested on other frames than their protocol's, so that their accuracy is no rival's."""
 
 
-def has_plots(table: Table) -> bool:
+def has_charts(table: Table) -> bool:
     """Return whether a table has plots of its own once there are records."""
     return table.id in BUILDERS or SCORE in table.columns
 
@@ -42,9 +41,9 @@ def charts(tables: Iterable[Table], results: Results, protocols: Sequence[str]) 
         results: what is recorded.
         protocols: names in the order to show; each has plots of its own.
     """
-    plotted_tables = [PlottedTable(one) for table in tables for one in results.shown(table, protocols) if one.runs]
-    drawn = [chart for plotted in plotted_tables for chart in BUILDERS.get(plotted.table.id, row_scores)(plotted)]
+    plotted = [PlottedTable(one) for table in tables for one in results.shown(table, protocols) if one.runs]
+    drawn = [chart for one in plotted for chart in BUILDERS.get(one.table.id, speed_accuracy)(one)]
     for protocol in protocols:
-        rivals = [one for one in plotted_tables if one.protocol == protocol and one.table.id not in OTHER_FRAMES]
+        rivals = [one for one in plotted if one.protocol == protocol and one.table.id not in OTHER_FRAMES]
         drawn += score_against_cost(sorted(rivals, key=lambda one: one.table.title))
     return drawn

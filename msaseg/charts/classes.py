@@ -1,6 +1,7 @@
 """Scores class by class: bars of the IoU, and confusion matrices."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from msaseg.charts.chart import Chart, Matrix, Series
 from msaseg.charts.plotted_table import PlottedTable
@@ -18,10 +19,12 @@ def _bars(plotted: PlottedTable) -> Chart:
     table = plotted.table
     columns = [column for column in table.columns if column.startswith(PREFIX)]
     x = [column.removeprefix(PREFIX) for column in columns]
-    keys = {row: [(row, column) for column in columns] for row in table.rows}
+    keys = {row: [(row, column) for column in columns] for row in table.rows if plotted.runs(row)}
+    ours: list[Series] = []
     printed: list[Series] = []
-    for row, content in table.rows.items():
-        if plotted.runs(row):
+    for place, (row, content) in enumerate(table.rows.items()):
+        if row in keys:  # a net has one colour under every protocol
+            ours.append(replace(plotted.ours(f"{content.label}, {plotted.protocol}", x, keys[row]), colour=place))
             printed += plotted.printed(f"paper, {content.label}", x, keys[row])
     once = len({tuple(series.y) for series in printed}) == 1  # the nets are rivals for the same printed numbers
     return Chart(
@@ -31,7 +34,7 @@ def _bars(plotted: PlottedTable) -> Chart:
         x_title="Class",
         y_title="IoU (%)",
         series=[
-            *(plotted.ours(f"{row.label}, {plotted.protocol}", x, keys[key]) for key, row in table.rows.items()),
+            *ours,
             *([Series("paper, as printed", x, printed[0].y, role=printed[0].role)] if once else printed),
         ],
         note=plotted.note([key for row in keys.values() for key in row]),

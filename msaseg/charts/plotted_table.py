@@ -1,6 +1,6 @@
 """One table under one protocol, as the series and the words of its plots."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +70,10 @@ class PlottedTable:
     def origins(self, row: str) -> str:
         """Return how each run of a row was come by, separated by "; "."""
         return "; ".join(origin(run) for run in self.runs(row))
+
+    def names(self, rows: Iterable[str]) -> list[str]:
+        """Return the rows' labels, short enough to stand beside a point."""
+        return [self.table.rows[row].label.removesuffix(" (not in the paper)") for row in rows]
 
     def note(self, keys: Sequence[Key], *sentences: str) -> str:
         """Return the words below a plot of these cells: seeds, marks, these sentences, the table's own note."""

@@ -36,15 +36,15 @@ def row_scores(plotted: PlottedTable) -> list[Chart]:
     ]
 
 
-def score_against_cost(plotted_tables: Sequence[PlottedTable]) -> list[Chart]:
+def score_against_cost(tables: Sequence[PlottedTable]) -> list[Chart]:
     """Return mIoU against multiply-adds of every row of these tables; a run that two share is shown once.
 
     Args:
-        plotted_tables: of one protocol, scored on the same frames.
+        tables: of one protocol, scored on the same frames.
     """
     shown: dict[str, RunRecord] = {}
     series, cells, records, marks = [], [], [], []
-    for plotted in plotted_tables:
+    for plotted in tables:
         rows = {row: record for row, record in _first_records(plotted).items() if record.config_hash not in shown}
         if not rows:
             continue
@@ -55,7 +55,7 @@ def score_against_cost(plotted_tables: Sequence[PlottedTable]) -> list[Chart]:
         marks += plotted.marked([(row, SCORE) for row in rows])
     if not series:
         return []
-    protocol = plotted_tables[0].protocol
+    protocol = tables[0].protocol
     sizes = sorted({tuple(record.cost["input_size"]) for record in shown.values()})
     size = " or ".join(f"{height}×{width}" for height, width in sizes)
     return [
@@ -88,5 +88,5 @@ def _against_cost(plotted: PlottedTable, rows: Mapping[str, RunRecord]) -> Serie
         y=[cell.mean for cell in cells],
         spread=[cell.sd for cell in cells],
         hover=[plotted.origins(row) for row in rows],
-        names=[plotted.table.rows[row].label for row in rows],
+        names=plotted.names(rows),
     )

@@ -1,6 +1,4 @@
-"""mIoU against measured speed, beside the speeds that the paper prints."""
-
-from collections.abc import Sequence
+"""mIoU against speed, both measured on images of one size, beside what the paper prints."""
 
 from msaseg.charts.chart import PAPER, Chart, Series
 from msaseg.charts.plotted_table import PlottedTable, number, seeds
@@ -11,17 +9,26 @@ DEVICES = ("cuda", "cpu")
 
 
 def speed_accuracy(plotted: PlottedTable) -> list[Chart]:
-    """Return mIoU row by row, and mIoU against the frames a second of each kind of device that was measured."""
+    """Return mIoU row by row, and mIoU against the frames a second of each kind of device that was measured.
+
+    A row that was scored on images of another size than its speed is left out of the latter.
+    """
     return [*row_scores(plotted), *(chart for kind in DEVICES for chart in _against_speed(plotted, kind))]
 
 
 def _against_speed(plotted: PlottedTable, kind: str) -> list[Chart]:
     cells, column = plotted.filled.cells, f"{SPEED}{kind}.fps"
-    if column not in plotted.table.columns:
+    if not {column, SCORE} <= plotted.table.columns.keys():
         return []
-    rows = [row for row in plotted.table.rows if cells[row, column].mean and cells[row, SCORE].mean is not None]
+    measured = {run.row: run for run in plotted.filled.speeds if column in run.values}
+    rows = [
+        row
+        for row, run in measured.items()
+        if cells[row, SCORE].mean is not None and all(scored.size == run.size for scored in plotted.runs(row))
+    ]
     if not rows:
         return []
+    example = measured[rows[0]]
     scores = [cells[row, SCORE] for row in rows]
     ours = Series(
         label=f"ours, {plotted.protocol}",
@@ -29,17 +36,15 @@ def _against_speed(plotted: PlottedTable, kind: str) -> list[Chart]:
         y=[cell.mean for cell in scores],
         spread=[cell.sd for cell in scores],
         hover=[plotted.origins(row) for row in rows],
-        names=[plotted.table.rows[row].label for row in rows],
+        names=plotted.names(rows),
     )
-    measured = next(run for run in plotted.filled.speeds if column in run.values)
-    scored = " or ".join(sorted({_size(run.size) for row in rows for run in plotted.runs(row)}))
     return [
         Chart(
             id=f"{plotted.id}-fps-{kind}",
             title=f"{plotted.title}: accuracy against speed",
             kind="points",
-            x_title=f"Frames a second at {_size(measured.size)} ({measured.hardware['device']})",
-            y_title=f"{plotted.table.columns[SCORE]} at {scored}",
+            x_title="Frames a second at {}×{} ({})".format(*example.size, example.hardware["device"]),
+            y_title=f"{plotted.table.columns[SCORE]} on images of that size",
             series=[ours, *_printed(plotted, column)],
             note=" ".join([seeds(scores), *plotted.marked([(row, column) for row in rows]), plotted.table.note]),
             records=tuple(run.path for row in rows for run in plotted.filled.behind(row)),
@@ -47,10 +52,6 @@ def _against_speed(plotted: PlottedTable, kind: str) -> list[Chart]:
             log_x=True,
         )
     ]
-
-
-def _size(size: Sequence[int]) -> str:
-    return "{}×{}".format(*size)
 
 
 def _printed(plotted: PlottedTable, column: str) -> list[Series]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from msaseg.charts.build import charts, has_plots
+from msaseg.charts.build import charts, has_charts
 from msaseg.charts.chart import PAPER, Chart, Matrix
 from msaseg.figures import frames
 from msaseg.figures.draw import draw
@@ -60,7 +60,7 @@ def _plots(tables: Mapping[str, Table], results: Results, protocols: Sequence[st
         commands = {
             f"{table.id}-{protocol}": f"python -m msaseg.train +experiment={table.id} protocol={protocol} -m"
             for table in made_under(protocol, tables.values())
-            if has_plots(table)
+            if has_charts(table)
         }
         commands[f"accuracy_macs-{protocol}"] = f"make reproduce-tables PROTOCOL={protocol}"
         for id, command in commands.items():

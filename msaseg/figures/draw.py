@@ -46,10 +46,11 @@ def _chart(chart: Chart) -> Figure:
     axes.set_ylabel(chart.y_title)
     if chart.log_x:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
+        axes.margins(x=0.25)  # room for names
+        left, right = axes.get_xlim()
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if right > 100 * left else (1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.margins(x=0.25)  # room for names
     figure.legend(handles, labels, loc="outside lower left", ncols=columns)
     if any(series.names for series in chart.series):
         _name(axes, chart)

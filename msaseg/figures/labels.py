@@ -15,6 +15,7 @@ Point = tuple[float, float]
 Line = tuple[Point, Point]
 
 SIZE = 8.0  # points of type
+AROUND = 2  # points of type that stay free around a name
 DISTANCES = (7, 12, 18, 26, 36, 48, 62, 78, 96, 116)  # from the point to the name's nearest edge, in points of type
 ANGLES = range(0, 360, 15)  # degrees; those nearest to the horizontal are tried first
 LEADER = 7  # beyond this distance a line joins the two
@@ -43,7 +44,7 @@ def place(axes: Axes, points: Sequence[Point], names: Sequence[str], obstacles: 
     for pixel, point, name in sorted(zip(at, points, names, strict=True), key=lambda entry: -entry[0][1]):
         if not name:
             continue
-        extent = _extent(axes, name)
+        extent = _extent(axes, name).padded(AROUND * unit)
         distance, box = _free(pixel, extent, unit, frame, boxes, lines)
         boxes.append(box)
         middle = ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)

@@ -170,10 +170,10 @@ def gather(
     """
     ordered = in_order(tables)
     filled = {table.id: results.shown(table, shown) for table in ordered}
-    plotted = charts(ordered, results, shown)
-    pictures = drawn(folder / "figures", [chart.id for chart in plotted], results)
+    all_charts = charts(ordered, results, shown)
+    pictures = drawn(folder / "figures", [chart.id for chart in all_charts], results)
     ours = of_protocols(pictures.pictures, known, protocol_names())  # the network is drawn also where nothing has run
-    plots = {chart.id: (chart, _plot(chart, ordered, pictures)) for chart in plotted}
+    plots = {chart.id: (chart, _plot(chart, ordered, pictures)) for chart in all_charts}
     changes = [f"{id}-{shown[0]}" for id in ABLATIONS if f"{id}-{shown[0]}" in plots]
     sections = {
         table.id: _table_section(

@@ -1,25 +1,27 @@
 """The drawn figures, embedded: what `figures.json` lists, with the pictures beside it."""
 
 import base64
-import errno
 import io
 import json
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from msaseg.cli.errors import UserError
 from msaseg.tables.results import Results
 
 INDEX = "figures.json"
-QUALITY = 70
-"""Of the frames in the page, as WebP: half of a PNG's bytes. The PNG stays beside the page."""
-
 SANS = ("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
 """The figures' font, and what stands in for it where it is not installed: the same widths, or nearly."""
+EMBEDDED = re.compile(r"data:image/png;base64,([^\"]+)")
+DARK = "@media (prefers-color-scheme: dark) {text {fill: #e7e5e0 !important} #patch_1 path {fill: none !important}}"
+"""What a picture of frames looks like on a dark page: the frames stay as they are."""
+QUALITY = 80
+"""Of photographs, as WebP."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Picture:
         caption: what is seen.
         paper: the paper's figure that it answers, or "".
         uri: the picture itself as a data URI.
-        wide: whether it is a drawing, whose letters are too small on a narrow screen.
+        width: in pixels on a wide screen; None for a drawing, whose letters are too small on a narrow one.
         commit: of the code that drew it.
         runs: how many records it was drawn from.
     """
@@ -42,7 +44,7 @@ class Picture:
     caption: str
     paper: str
     uri: str
-    wide: bool
+    width: int | None
     commit: str
     runs: int
 
@@ -103,34 +105,31 @@ def of_protocols(pictures: Sequence[Picture], shown: Sequence[str], known: Seque
 
 
 def _file(entry: dict[str, Any]) -> str:
-    """Return the PNG of a picture of frames, the SVG of a drawing."""
-    suffix = ".png" if entry["frames"] else ".svg"
-    return next(str(name) for name in entry["files"] if name.endswith(suffix))
+    return next(str(name) for name in entry["files"] if name.endswith(".svg"))
 
 
 def _picture(id: str, entry: dict[str, Any], folder: Path) -> Picture:
-    path = folder / _file(entry)
-    if path.suffix == ".svg":
-        mime, data = "svg+xml", path.read_bytes().replace(SANS[0].encode(), SANS[1].encode())
-    else:
-        mime, data = "webp", _webp(path)
+    drawing = (folder / _file(entry)).read_text(encoding="utf-8").replace(*SANS)
+    width = None
+    if entry["frames"]:
+        drawing = EMBEDDED.sub(_smaller, drawing).replace("</style>", f"{DARK}</style>", 1)
+        width = round(2 * float(drawing.partition(' width="')[2].partition("pt")[0]))
     return Picture(
         id=id,
         title=str(entry["title"]),
         caption=str(entry["caption"]),
         paper=str(entry["paper"] or ""),
-        uri=f"data:image/{mime};base64,{base64.b64encode(data).decode()}",
-        wide=path.suffix == ".svg",
+        uri=f"data:image/svg+xml;base64,{base64.b64encode(drawing.encode()).decode()}",
+        width=width,
         commit=(entry["commit"] or "unknown")[:10] + (", with changes" if entry["dirty"] else ""),
         runs=len(entry["records"]),
     )
 
 
-def _webp(path: Path) -> bytes:
-    content = io.BytesIO()
-    try:
-        with Image.open(path) as picture:
-            picture.convert("RGB").save(content, "webp", quality=QUALITY, method=6)
-    except UnidentifiedImageError as error:
-        raise OSError(errno.EINVAL, "is no picture", str(path)) from error
-    return content.getvalue()
+def _smaller(embedded: re.Match[str]) -> str:
+    """Return an embedded PNG as WebP: a map of classes exactly, a photograph nearly."""
+    small = io.BytesIO()
+    with Image.open(io.BytesIO(base64.b64decode(embedded[1]))) as image:
+        picture = image.convert("RGB")
+    picture.save(small, "webp", lossless=picture.getcolors() is not None, quality=QUALITY)
+    return f"data:image/webp;base64,{base64.b64encode(small.getvalue()).decode()}"

@@ -18,9 +18,9 @@ COLOURS = 6
 CLEAR = "rgba(0,0,0,0)"
 FONT = "ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 DODGE = 0.14  # between the series of one category, in categories
-LINE = 48  # characters that fit below an axis
-NARROW = 6  # characters a category; with fewer its name is slanted
-PHONE = 40  # of a legend or a title, on the narrowest screens
+LINE = 40  # characters that fit below an axis on the narrowest screens
+PHONE = 34  # of a legend or a title
+SLANT = -60
 MARKERS = ("circle", "square", "triangle-up", "triangle-down", "pentagon", "x")
 
 Json = dict[str, Any]
@@ -88,7 +88,8 @@ def rounded(value: float | None) -> float | None:
 
 
 def _layout(chart: Chart) -> Json:
-    look = layout(chart.x_title, chart.y_title, 340 + 22 * len(chart.series))
+    height = (440 if chart.log_x else 340) + 22 * len(chart.series)
+    look = layout(chart.x_title, chart.y_title, height)
     if chart.log_x:
         values = _decades(x for series in chart.series for x in series.x if not isinstance(x, str))
         ticks = {"tickvals": values, "ticktext": [f"{value:g}" for value in values]}
@@ -98,11 +99,11 @@ def _layout(chart: Chart) -> Json:
             look["yaxis"] |= {"zeroline": True, "zerolinecolor": "@soft"}
         names = [str(x) for x in chart.series[0].x]
         look["xaxis"] |= _categories(names)
-        if "tickangle" in look["xaxis"]:
+        if look["xaxis"]["tickangle"]:
             look["height"] += 5 * max(map(len, names))  # so that the plot above the names stays as tall
     elif chart.kind == "bars":
         look |= {"barmode": "group", "bargap": 0.25}
-        look["xaxis"]["type"] = "category"
+        look["xaxis"] |= {"type": "category", "tickangle": SLANT}
         look["yaxis"]["rangemode"] = "tozero"
     return look
 
@@ -111,9 +112,10 @@ def _categories(names: Sequence[str]) -> Json:
     """Return an axis that names the categories 0, 1, 2 ... below it, broken into lines, or slanted if they are many."""
     axis = {"tickvals": list(range(len(names))), "range": [-0.6, len(names) - 0.4]}
     room = LINE // len(names)
-    if room < NARROW:
-        return axis | {"ticktext": [escape(name) for name in names], "tickangle": -60}
-    return axis | {"ticktext": ["<br>".join(escape(line) for line in _lines(name, room)) for name in names]}
+    if any(len(word) > room for name in names for word in name.split()):
+        return axis | {"ticktext": [escape(name) for name in names], "tickangle": SLANT}
+    broken = ["<br>".join(escape(line) for line in _lines(name, room)) for name in names]
+    return axis | {"ticktext": broken, "tickangle": 0}
 
 
 def _lines(name: str, room: int) -> list[str]:
@@ -128,12 +130,11 @@ def _lines(name: str, room: int) -> list[str]:
 
 
 def _decades(values: Iterable[float]) -> list[float]:
-    """Return the ticks 1, 2, 3 and 5 of each power of ten that the values reach."""
+    """Return the ticks 1, 2 and 5 of each power of ten that the values reach, of many powers 1 and 3."""
     exponents = [math.floor(math.log10(value)) for value in values]
+    steps = (1, 3) if max(exponents) - min(exponents) > 1 else (1, 2, 5)
     return [
-        float(f"{step * 10.0**exponent:g}")
-        for exponent in range(min(exponents), max(exponents) + 1)
-        for step in (1, 2, 3, 5)
+        float(f"{step * 10.0**exponent:g}") for exponent in range(min(exponents), max(exponents) + 1) for step in steps
     ]
 
 
@@ -155,9 +156,8 @@ def _trace(chart: Chart, series: Series, look: Json) -> Json:
 def _points(chart: Chart, series: Series, colour: str, number: int) -> Json:
     marker = {"color": colour, "size": 10, "symbol": MARKERS[number % len(MARKERS)]}
     look: Json = {"type": "scatter", "mode": "markers", "marker": marker}
-    if series.names and not chart.log_x:
-        text = [escape(name) for name in series.names]
-        look |= {"mode": "markers+text", "text": text, "textposition": "top center"}
+    if series.names:
+        look["text"] = [escape(name) for name in series.names]  # the page's script finds room for each
     return _trace(chart, series, look | _places(chart, number))
 
 

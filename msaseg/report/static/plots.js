@@ -24,7 +24,9 @@ function drawPlots(width) {
   for (const script of document.querySelectorAll("script[data-plot]")) {
     const figure = coloured(JSON.parse(script.textContent), probe);
     const layout = { ...figure.layout, ...(width ? { width, autosize: false } : {}), dragmode: touch ? false : "zoom" };
-    Plotly.react(script.dataset.plot, figure.data, layout, config);
+    const plot = document.getElementById(script.dataset.plot);
+    delete plot.dataset.named;
+    Plotly.react(plot, figure.data, layout, config).then(namePoints);
   }
   probe.remove();
 }
@@ -40,6 +42,7 @@ async function loadPlotly() {
 
 loadPlotly().then(() => {
   drawPlots();
+  for (const plot of document.querySelectorAll(".plot")) plot.on("plotly_afterplot", () => namePoints(plot));
   document.addEventListener("themechange", () => drawPlots());
   addEventListener("beforeprint", () => {
     document.documentElement.classList.add("printing");
