@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from msaseg.tables.spec import load_tables
 
 pytestmark = pytest.mark.browser
 
+A4 = 680  # px between the margins of a page
 CLASSES = ["Sky", "Building"]
 HOSTILE = "<i>pool</i> <script>1</script>"
 FLAGS = (
@@ -41,7 +43,7 @@ def page(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     tables = load_tables()
     pooling = tables["pooling_sweep"]
-    rows = {**pooling.rows, "pool0": replace(pooling.rows["pool0"], label=HOSTILE)}
+    rows = {**pooling.rows, "pool2": replace(pooling.rows["pool2"], label=HOSTILE)}
     tables["pooling_sweep"] = replace(pooling, rows=rows)
     plan = Plan(folder)
     for table in tables.values():
@@ -84,9 +86,18 @@ def browser(chromium, page):
     size(chromium, 1280, 900)
     chromium.get(page.as_uri())
     chromium.execute_script("localStorage.clear()")
-    chromium.refresh()
+    reopen(chromium)
     chromium.get_log("browser")
     return chromium
+
+
+def reopen(browser):
+    """Load the page again and wait until its plots are drawn."""
+    browser.refresh()
+    script = """const done = arguments[0];
+        const look = () => document.querySelector('.plot:not(:has(.main-svg))') ? setTimeout(look, 50) : done();
+        look();"""
+    browser.execute_async_script(script)
 
 
 def prefer(browser, scheme):
@@ -123,7 +134,7 @@ def ink(browser):
 
 
 def test_page_opens_without_an_error_and_loads_nothing(browser):
-    browser.refresh()
+    reopen(browser)
     assert browser.get_log("browser") == []
     loaded = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
     assert [name for name in loaded if not name.startswith("data:")] == []
@@ -139,9 +150,9 @@ def test_every_plot_is_drawn(browser):
 
 
 def test_hostile_label_is_shown_as_it_is_in_table_and_plot(browser):
-    assert column(browser, 0)[0] == HOSTILE
+    assert column(browser, 0)[2] == HOSTILE
     ticks = browser.execute_script(
-        "return [...document.querySelectorAll('#pooling_sweep .xtick text')].map(tick => tick.textContent)"
+        "return [...document.querySelectorAll('#verdicts .xtick text')].map(tick => tick.textContent)"
     )
     assert HOSTILE.replace(" ", "") in [tick.replace(" ", "") for tick in ticks]
 
@@ -175,7 +186,7 @@ def test_button_changes_the_colours_of_page_and_plots_and_is_remembered(browser)
     dark = background(browser), ink(browser)
     assert dark[0] != light[0]
     assert dark[1] != light[1]
-    browser.refresh()
+    reopen(browser)
     assert (background(browser), ink(browser)) == dark
     browser.find_element("id", "theme").click()
     assert (background(browser), ink(browser)) == light
@@ -192,7 +203,7 @@ def test_page_follows_the_systems_colours_while_it_is_open(browser):
 
 def test_phone_scrolls_tables_in_their_place_and_the_page_never_sideways(browser):
     size(browser, 390, 844)
-    browser.refresh()
+    reopen(browser)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
     for fold in browser.find_elements("css selector", "main details"):
         browser.execute_script("arguments[0].open = true", fold)
@@ -209,6 +220,36 @@ def test_number_leads_to_its_run_whose_fold_opens(browser):
     browser.execute_async_script("setTimeout(arguments[0], 100)")
     assert fold.get_property("open")
     assert browser.execute_script("return document.querySelector(':target').tagName") == "TR"
+
+
+def test_every_table_fits_a_printed_page(browser):
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    size(browser, A4, 900)
+    for fold in browser.find_elements("css selector", "main details"):
+        browser.execute_script("arguments[0].open = true", fold)
+    script = "return [...document.querySelectorAll('main table')].map(table => [table.textContent, table.scrollWidth])"
+    widths = browser.execute_script(script)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert len(widths) > 8
+    assert [(text[:80], width) for text, width in widths if width > A4] == []
+
+
+def test_names_of_points_overlap_neither_each_other_nor_leave_the_plot(browser):
+    script = """return [...document.querySelectorAll('#plots .plot')].map(plot => ({
+        frame: plot.querySelector('.plot .bglayer, .nsewdrag').getBoundingClientRect(),
+        names: [...plot.querySelectorAll('.annotation .annotation-text-g')].map(name => name.getBoundingClientRect()),
+    }))"""
+    for width in (390, 1280):
+        size(browser, width, 900)
+        reopen(browser)
+        plots = browser.execute_script(script)
+        assert sum(len(plot["names"]) for plot in plots) > 8
+        for plot in plots:
+            for one, other in combinations(plot["names"], 2):
+                apart = one["right"] <= other["left"] or other["right"] <= one["left"]
+                assert apart or one["bottom"] <= other["top"] or other["bottom"] <= one["top"]
+            assert all(plot["frame"]["left"] <= name["left"] for name in plot["names"])
+            assert all(name["right"] <= plot["frame"]["right"] for name in plot["names"])
 
 
 def test_page_prints_with_its_folds_open_and_is_as_before_afterwards(browser):

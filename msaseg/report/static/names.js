@@ -50,7 +50,7 @@ function namePoints(plot) {
     taken.push(found.area);
     annotations.push({
       x: xaxis.type === "log" ? Math.log10(point.at) : point.at, y: point.value, text: point.name,
-      font: { size: NAME.size }, showarrow: found.far, arrowhead: 0, arrowwidth: 0.8, arrowcolor: xaxis.color, standoff: 5,
+      font: { size: NAME.size }, showarrow: found.far, arrowhead: 0, arrowwidth: 0.8, arrowcolor: font.color, standoff: 5,
       borderpad: 0, ...(found.far ? { ax: found.across, ay: found.down } : { xshift: found.across, yshift: -found.down }),
     });
   }
