@@ -96,11 +96,23 @@ def test_image_when_predicted_gets_classes_overlay_and_side_by_side_at_its_own_s
     assert (labels == expected(checkpoint, image, (64, 96))).mean() > 0.999
     overlay = np.asarray(Image.open(tmp_path / "out/overlay/a.jpg"), float)
     mixed = (image + PALETTE[labels].astype(float)) / 2
-    assert overlay.shape == image.shape
-    assert np.abs(overlay - mixed).mean() < 6  # JPEG
+    assert overlay.shape[1] == image.shape[1]
+    assert np.abs(overlay[:97] - mixed).mean() < 6  # JPEG
+    assert np.abs(overlay[97:] - pictures.legend(131)).mean() < 6
     pair = np.asarray(Image.open(tmp_path / "out/side_by_side/a.jpg"), float)
-    assert pair.shape == (97, 262, 3)
-    assert np.abs(pair - np.hstack([image, PALETTE[labels]])).mean() < 8
+    assert pair.shape[1] == 262
+    assert np.abs(pair[:97] - np.hstack([image, PALETTE[labels]])).mean() < 8
+
+
+@pytest.mark.parametrize("width", [90, 480, 1920])
+def test_legend_shows_every_colour_once_on_white(width):
+    strip = pictures.legend(width)
+    assert strip.shape[1:] == (width, 3)
+    for colour in PALETTE[1:-1]:  # the first and last are also in the letters
+        rows, columns = np.nonzero((strip == colour).all(-1))
+        side = max(12, width // 80) + 1
+        assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (side, side)
+    assert (strip[0] == 255).all()
 
 
 def test_image_when_native_is_seen_at_its_own_size(predict, checkpoint, tmp_path):
@@ -260,13 +272,14 @@ def test_video_when_predicted_gives_videos_of_the_same_length_and_speed(predict,
     overlays, rate = frames_of(tmp_path / "out/a_overlay.mp4")
     pairs, _ = frames_of(tmp_path / "out/a_side_by_side.mp4")
     assert (len(overlays), len(pairs), rate) == (7, 7, 5)
-    assert (overlays[0].shape, pairs[0].shape) == ((64, 96, 3), (64, 192, 3))
+    below = [len(pictures.legend(width)) for width in (96, 192)]
+    assert (overlays[0].shape, pairs[0].shape) == ((64 + below[0], 96, 3), (64 + below[1], 192, 3))
     for number, image in enumerate(source):
         labels = labels_of(tmp_path, f"a_{number + 1:06d}")
         assert (labels == expected(checkpoint, image)).mean() > 0.999
         mixed = (image.astype(float) + PALETTE[labels]) / 2
-        assert np.abs(overlays[number] - mixed).mean() < 12
-        assert np.abs(pairs[number][:, :90] - image[:, :90].astype(float)).mean() < 12
+        assert np.abs(overlays[number][:64] - mixed).mean() < 12
+        assert np.abs(pairs[number][:64, :90] - image[:, :90].astype(float)).mean() < 12
 
 
 def test_video_when_cut_off_gives_what_could_be_read_and_status_1(predict, tmp_path, capsys):

@@ -12,8 +12,13 @@ import pytest
 from tables_suite import TABLE
 
 from msaseg.config import ROOT
+from msaseg.records.places import PUBLISHED
 from msaseg.report import __main__ as command
 from msaseg.report.__main__ import main
+from msaseg.report.content import gather
+from msaseg.report.page import html
+from msaseg.tables.protocols import protocol_names
+from msaseg.tables.results import Results
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 HOSTILE = "<script>alert(1)</script> & \"quoted\" 'text'"
@@ -326,3 +331,12 @@ def test_report_loads_neither_torch_nor_matplotlib():
     code = "import sys, msaseg.report.__main__; sys.exit(any(name in sys.modules for name in %r))"
     names = ("torch", "matplotlib", "plotly", "pandas")
     assert subprocess.run([sys.executable, "-c", code % (names,)], cwd=ROOT).returncode == 0
+
+
+@pytest.mark.slow
+def test_page_of_the_committed_results_has_at_most_three_megabytes(tmp_path):
+    results = Results(tmp_path)
+    known = [name for name in protocol_names() if results.plan.protocol(name).publish]
+    content = gather(results.tables.values(), results, results.published, known, PUBLISHED)
+    assert len(content.pictures) + sum(len(figure.pictures) for figure in content.figures) > 5
+    assert len(html(content).encode()) < 3e6

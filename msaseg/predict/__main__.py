@@ -24,7 +24,8 @@ def _parser() -> Parser:
         "predict",
         "segment an image, the images of a folder, or a video with a trained net.\n\n"
         "An image gets labels/NAME.png (classes 0 to 11 in SegNet's order), overlay/NAME.jpg and\n"
-        "side_by_side/NAME.jpg, all at its own size; a video gets NAME_overlay.mp4 and NAME_side_by_side.mp4.\n"
+        "side_by_side/NAME.jpg, all at its own size, the latter two with a legend below; a video gets\n"
+        "NAME_overlay.mp4 and NAME_side_by_side.mp4.\n"
         "Finished images of a folder are passed over, so a command that was stopped is repeated to go on.\n"
         "Status 1: something could not be read or written; it was named and skipped.",
         [

@@ -1,13 +1,14 @@
 """Images in, pictures out: what is read, and the three files that are written for each image."""
 
 import errno
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from msaseg.classes import PALETTE
+from msaseg.classes import CLASSES, PALETTE
 from msaseg.cli.errors import UserError
 from msaseg.data.frames import Pixels
 from msaseg.records.files import write_whole
@@ -103,6 +104,27 @@ def side_by_side(image: Pixels, labels: Pixels) -> Pixels:
     return np.asarray(cv2.hconcat([image, coloured(labels)]), np.uint8)
 
 
+@lru_cache(maxsize=4)
+def legend(width: int) -> Pixels:
+    """Return all classes' names beside their colours, black on white, RGB (height, width, 3)."""
+    size = max(12, width // 80)
+    font = ImageFont.load_default(size)
+    across = max(font.getlength(name) for name in CLASSES) + 2.5 * size
+    columns = max(1, int(width / across))
+    strip = Image.new("RGB", (width, 2 * size * -(-len(CLASSES) // columns)), "white")
+    pen = ImageDraw.Draw(strip)
+    for place, (name, colour) in enumerate(zip(CLASSES, PALETTE.tolist(), strict=True)):
+        x, y = round(place % columns * across) + size // 2, place // columns * 2 * size + size // 2
+        pen.rectangle((x, y, x + size, y + size), fill=tuple(colour))
+        pen.text((x + 1.5 * size, y + size / 2), name, "black", font, anchor="lm")
+    return np.asarray(strip)
+
+
+def explained(picture: Pixels) -> Pixels:
+    """Return a picture with the legend below it."""
+    return np.asarray(cv2.vconcat([picture, legend(picture.shape[1])]), np.uint8)
+
+
 def finished(folder: Path, image: Path) -> bool:
     """Return whether all files of an image are there, none older than the image."""
     try:
@@ -113,7 +135,7 @@ def finished(folder: Path, image: Path) -> bool:
 
 
 def save(folder: Path, name: str, image: Pixels, labels: Pixels) -> None:
-    """Write the three files of an image: classes as a grey PNG, overlay, image beside colours.
+    """Write the three files of an image: classes as a grey PNG; overlay, and image beside colours, with a legend.
 
     Raises:
         OneFileError: a file cannot be written.
@@ -121,8 +143,8 @@ def save(folder: Path, name: str, image: Pixels, labels: Pixels) -> None:
     """
     paths = _paths(folder, name)
     replace(paths["labels"], labels_png(labels))
-    replace(paths["overlay"], _jpeg(overlay(image, labels)))
-    replace(paths["side_by_side"], _jpeg(side_by_side(image, labels)))
+    replace(paths["overlay"], _jpeg(explained(overlay(image, labels))))
+    replace(paths["side_by_side"], _jpeg(explained(side_by_side(image, labels))))
 
 
 def labels_png(labels: Pixels) -> bytes:
