@@ -13,13 +13,15 @@ from msaseg.figures.planned import Drawing, Planned, Skipped
 from msaseg.tables.spec import load_tables
 
 
+def draw_tables(monkeypatch, *ids):
+    tables = load_tables()
+    monkeypatch.setattr("msaseg.tables.results.load_tables", lambda: {id: tables[id] for id in ids})
+
+
 @pytest.fixture(autouse=True)
 def two_tables(monkeypatch, suite):
     """Composing all tables takes seconds."""
-    tables = load_tables()
-    monkeypatch.setattr(
-        "msaseg.tables.results.load_tables", lambda: {id: tables[id] for id in ("class_iou", "pooling_sweep")}
-    )
+    draw_tables(monkeypatch, "class_iou", "pooling_sweep")
     monkeypatch.setenv("MSASEG_DATA", str(suite.folder / "nowhere"))
 
 
@@ -83,6 +85,15 @@ def test_skipped_figure_keeps_entry_and_files(suite, monkeypatch):
     assert command.main([]) == 0
     assert index(folder) == {}
     assert not (folder / "frame.svg").exists()
+
+
+def test_protocol_asked_for_draws_no_table_of_another(suite, monkeypatch, capsys):
+    draw_tables(monkeypatch, "pooling_sweep", "native_models")
+    suite.add(suite.points("smoke", "pool0")[0], 33.0)
+    suite.add(suite.plan.points(load_tables()["native_models"], "native", [0])[0], 64.0)
+    for asked, there in ((["--protocol", "smoke"], False), ([], True)):
+        assert command.main(["--list", *asked]) == 0
+        assert ("native_models-native" in capsys.readouterr().out) is there
 
 
 def test_list_names_every_figure_and_draws_none(suite, capsys):

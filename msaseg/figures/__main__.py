@@ -13,6 +13,7 @@ from msaseg.figures.planned import Planned, Skipped
 from msaseg.records.places import results_root
 from msaseg.tables.protocols import machine_paths, protocol_names
 from msaseg.tables.results import Results
+from msaseg.tables.spec import made_under
 
 PAPERS = "paper"
 """The paper's protocol, whose network is drawn also where nothing has run under it."""
@@ -30,7 +31,8 @@ def _run(args: Namespace) -> int:
     plan = results.plan
     protocols = [plan.protocol(name) for name in ([args.protocol] if args.protocol else results.published)]
     nets = protocols if args.protocol else [plan.protocol(PAPERS), *(one for one in protocols if one.name != PAPERS)]
-    planned = catalogue(results.tables, results, protocols, nets)
+    tables = made_under(args.protocol, results.tables.values()) if args.protocol else results.tables.values()
+    planned = catalogue({table.id: table for table in tables}, results, protocols, nets)
     wanted = _wanted(planned, args.only)
     if args.list:
         for figure in wanted:

@@ -120,7 +120,7 @@ def legend(width: int) -> Pixels:
     return np.asarray(strip)
 
 
-def explained(picture: Pixels) -> Pixels:
+def with_legend(picture: Pixels) -> Pixels:
     """Return a picture with the legend below it."""
     return np.asarray(cv2.vconcat([picture, legend(picture.shape[1])]), np.uint8)
 
@@ -143,8 +143,8 @@ def save(folder: Path, name: str, image: Pixels, labels: Pixels) -> None:
     """
     paths = _paths(folder, name)
     replace(paths["labels"], labels_png(labels))
-    replace(paths["overlay"], _jpeg(explained(overlay(image, labels))))
-    replace(paths["side_by_side"], _jpeg(explained(side_by_side(image, labels))))
+    replace(paths["overlay"], _jpeg(with_legend(overlay(image, labels))))
+    replace(paths["side_by_side"], _jpeg(with_legend(side_by_side(image, labels))))
 
 
 def labels_png(labels: Pixels) -> bytes:

@@ -11,7 +11,7 @@ import numpy as np
 
 from msaseg.cli.errors import UserError
 from msaseg.data.frames import Pixels
-from msaseg.predict.pictures import explained, labels_png, overlay, replace, side_by_side
+from msaseg.predict.pictures import labels_png, overlay, replace, side_by_side, with_legend
 from msaseg.predict.pipeline import Item, ahead, predict_all
 from msaseg.predict.predictor import Predictor
 
@@ -137,8 +137,8 @@ def predict_video(
         def write(item: Item, predicted: Pixels) -> None:
             if labels:
                 replace(output / "labels" / f"{item.name}.png", labels_png(predicted))
-            overlays.add(explained(overlay(item.image, predicted)))
-            pairs.add(explained(side_by_side(item.image, predicted)))
+            overlays.add(with_legend(overlay(item.image, predicted)))
+            pairs.add(with_legend(side_by_side(item.image, predicted)))
             tell(None)
 
         predict_all(frames(), predictor, batch, write, writers=1)

@@ -13,6 +13,7 @@ from msaseg.report.content import gather
 from msaseg.report.page import html
 from msaseg.tables.protocols import machine_paths, protocol_names
 from msaseg.tables.results import Results
+from msaseg.tables.spec import made_under
 
 NAME = "report.html"
 
@@ -32,7 +33,8 @@ def _run(args: Namespace) -> int:
     shown = results.published if publish else [args.protocol]
     known = [name for name in names if plan.protocol(name).publish] if publish else shown
     folder = results_root(publish, plan.outputs)
-    page = html(gather(results.tables.values(), results, shown, known, folder))
+    tables = results.tables.values() if publish else made_under(args.protocol, results.tables.values())
+    page = html(gather(tables, results, shown, known, folder))
     write_whole(folder / NAME, page)
     print(folder / NAME)
     for line in dict.fromkeys(results.unreadable.values()):

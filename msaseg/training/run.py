@@ -46,6 +46,7 @@ EXPECTED_WARNINGS = (
     r".*isinstance\(treespec, LeafSpec\)",  # Lightning 2.6 on torch 2.15
     r"Checkpoint directory .* exists and is not empty",  # a resumed run's
     r"The '.*_dataloader' does not have many workers",  # none on few cores, on purpose
+    r"The `srun` command is available",  # on a machine with Slurm's tools, where a run needs none of them
     r"Total length of `list` across ranks is zero",  # a protocol without a part to watch
     r"The number of training batches",  # fewer than log_every_n_steps
     r"It is recommended to use `self.log\(",  # scores of several processes are summed before they are logged
