@@ -48,6 +48,7 @@ EXPECTED_WARNINGS = (
     r"The '.*_dataloader' does not have many workers",  # none on few cores, on purpose
     r"Total length of `list` across ranks is zero",  # a protocol without a part to watch
     r"The number of training batches",  # fewer than log_every_n_steps
+    r"The `srun` command is available",  # a run in a Slurm cluster, or on a machine that has its tools
     r"It is recommended to use `self.log\(",  # scores of several processes are summed before they are logged
 )
 

@@ -1,0 +1,184 @@
+"""`hydra/launcher=slurm`: what a task does, and sweeps on a real Slurm with every way in which it stops a run."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+from command_line import TINY, records
+from slurm_cluster import Cluster, missing_packages, wait_until
+
+from msaseg.cli.errors import UserError
+from msaseg.config import ROOT
+from msaseg.sweep import slurm
+from msaseg.sweep.job import Job
+from msaseg.sweep.slurm import Slurm
+
+STAND_IN = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (print("stopped"), sys.exit(143)))
+print("words", sys.argv[1:], flush=True)
+time.sleep(float(sys.argv[1]))
+sys.exit(7)
+"""
+
+
+@pytest.fixture
+def task(tmp_path, monkeypatch):
+    """Start the script of an array of two, as the second of its tasks; the commands of Slurm leave notes."""
+    (tmp_path / "standin.py").write_text(STAND_IN)
+    (tmp_path / "scontrol").write_text(f"#!/bin/sh\necho $* >>{tmp_path}/asked\n")
+    (tmp_path / "scontrol").chmod(0o755)
+    log = tmp_path / "it's a log"
+
+    def start(*words, **environment):
+        jobs = [Job("a", ("none",), log, log), Job("b", ("standin", *words), log, log)]
+        script = Slurm.of(64, 3, ["export A=1"]).script(jobs)
+        return subprocess.Popen(
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_ARRAY_TASK_ID": "1", "SLURM_JOB_ID": "9", **environment},
+        )
+
+    return start, log, tmp_path / "asked"
+
+
+def test_task_makes_its_run_into_its_log_and_ends_with_its_status(task):
+    start, log, _ = task
+    assert start("0", "protocol.source='x y'").wait(30) == 7
+    assert "words ['0', \"protocol.source='x y'\"]" in log.read_text()
+
+
+@pytest.mark.parametrize(("before", "asked"), [("2", ["requeue 9"]), ("3", [])])
+def test_task_whose_time_is_nearly_up_is_queued_again_so_many_times(task, before, asked):
+    start, log, notes = task
+    running = start("2", SLURM_RESTART_COUNT=before)
+    wait_until(lambda: log.exists() and "words" in log.read_text(), lambda: "it does not start")
+    running.send_signal(signal.SIGUSR2)
+    assert running.wait(30) == 7
+    assert (notes.read_text().splitlines() if notes.exists() else []) == asked
+
+
+def test_task_told_to_stop_passes_it_on_and_waits(task):
+    start, log, _ = task
+    running = start("30")
+    wait_until(lambda: log.exists() and "words" in log.read_text(), lambda: "it does not start")
+    running.terminate()
+    assert running.wait(30) == 143
+    assert log.read_text().endswith("stopped\n")
+
+
+def test_slurm_that_is_not_there_is_told_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="there is no squeue here"):
+        slurm.look()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    if missing_packages():
+        pytest.skip(f"apt-get install {' '.join(missing_packages())}")
+    with Cluster(tmp_path_factory.mktemp("slurm")) as running:
+        yield running
+
+
+TASKS = ["hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem=100", "trainer.accelerator=cpu"]
+
+
+@contextmanager
+def sweep(cluster, folder, *words):
+    """Start a sweep whose output goes into a file; end it if it is not over then."""
+    code = "import signal, msaseg.train as t; signal.signal(signal.SIGINT, signal.default_int_handler); t.main()"
+    with (folder / "output").open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, "-m", *TASKS, *TINY, *words],
+            cwd=ROOT,
+            env=os.environ | cluster.environment | {"MSASEG_OUTPUTS": str(folder), "OMP_NUM_THREADS": "1"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def told(folder):
+    text = (folder / "output").read_text()
+    print(text)
+    return text.splitlines()
+
+
+def tasks(cluster, state):
+    return cluster.ask("squeue", "--me", "-hr", f"--states={state}", "--format=%i").split()
+
+
+@pytest.mark.slurm
+def test_sweep_with_a_killed_and_a_preempted_task_is_completed_by_the_same_command(cluster, tmp_path):
+    words = ["+experiment=pooling_sweep", "protocol.epochs=25", "hydra.launcher.array_parallelism=2"]
+    with sweep(cluster, tmp_path, *words, "hydra.launcher.partition=low") as process:
+        wait_until(lambda: len(list(tmp_path.rglob("epoch=0001.ckpt"))) == 2, lambda: told(tmp_path), 120)
+        cluster.ask("scancel", "--full", "--signal=KILL", tasks(cluster, "RUNNING")[0])
+        wait_until(lambda: len(tasks(cluster, "RUNNING")) == 2, lambda: told(tmp_path))
+        cluster.ask(
+            "sbatch", "--partition=high", "--nodes=2", "--exclusive", f"--output={tmp_path}/high", "--wrap=sleep 1"
+        )
+        assert process.wait(400) == 2
+    lines = told(tmp_path)
+    assert any(line.endswith("is back in the queue") for line in lines)
+    assert lines[-1].startswith("error: 1 of 6 runs failed: ")
+    with sweep(cluster, tmp_path, *words) as process:
+        assert process.wait(200) == 0
+    assert told(tmp_path)[0] == "5 of 6 runs are finished already (rerun=true makes them again)"
+    assert sorted(record.row for record in records(tmp_path)) == [f"pool{number}" for number in range(6)]
+
+
+@pytest.mark.slurm
+def test_run_on_two_devices_whose_time_is_up_is_queued_again_and_goes_on(cluster, tmp_path):
+    words = ["trainer.devices=2", "protocol.epochs=300", "hydra.launcher.time=1", "hydra.launcher.signal=B:USR2@40"]
+    with sweep(cluster, tmp_path, *words) as process:
+        assert process.wait(500) == 0
+    lines = told(tmp_path)
+    assert any(line.endswith("is back in the queue") for line in lines)
+    (record,) = records(tmp_path)
+    assert record.hardware["processes"] == 2
+    assert len(record.history["train/seconds"]) == 300
+
+
+@pytest.mark.slurm
+def test_sweep_stopped_with_ctrl_c_leaves_its_tasks_which_the_same_command_watches(cluster, tmp_path):
+    words = ["seed=0,1", "hydra.launcher.array_parallelism=1"]
+    with sweep(cluster, tmp_path, *words) as process:
+        wait_until(lambda: tasks(cluster, "PENDING,RUNNING"), lambda: told(tmp_path))
+        wait_until(lambda: list(tmp_path.rglob("slurm.task")), lambda: told(tmp_path))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    first, last = told(tmp_path)
+    number = first.removeprefix("queued as Slurm job ").partition(":")[0]
+    assert last.endswith(f"Slurm goes on with what it has meanwhile: `scancel {number}` ends that")
+    with sweep(cluster, tmp_path, *words) as process:
+        assert process.wait(120) == 0
+    assert not any("queued as" in line for line in told(tmp_path))
+    assert [record.seed for record in records(tmp_path)] == [0, 1]
+
+
+@pytest.mark.slurm
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("hydra.launcher.partition=none", "error: sbatch: .*invalid partition.*hydra.launcher.partition=NAME"),
+        ("model.lr=1e30", "error: 1 of 1 runs failed: msanet/seed0 "),
+    ],
+)
+def test_mistake_ends_in_one_line(cluster, tmp_path, word, message):
+    with sweep(cluster, tmp_path, word) as process:
+        assert process.wait(120) == 2
+    lines = told(tmp_path)
+    assert re.match(message, lines[-1])
+    assert len(lines) <= 4
