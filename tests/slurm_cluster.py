@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 PROGRAMS = {"munged": "munge", "slurmctld": "slurmctld", "slurmd": "slurmd", "sbatch": "slurm-client"}
@@ -22,7 +23,7 @@ SlurmctldPort={ports[0]}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire=3
+AuthInfo=socket={folder}/munge.socket,cred_expire=5
 StateSaveLocation={folder}/state
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmctldLogFile={folder}/slurmctld.log
@@ -103,6 +104,16 @@ class Cluster:
         done = subprocess.run(words, env=os.environ | self.environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0 or words[0] == "sinfo", done.stderr
         return done.stdout
+
+    def kill(self, task):
+        """Kill the training process of a task, as a machine does that is out of memory."""
+        number, _, index = task.partition("_")
+        words = {f"SLURM_ARRAY_JOB_ID={number}", f"SLURM_ARRAY_TASK_ID={index}", f"SLURM_CONF={self.folder}/slurm.conf"}
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has ended, or is another user's
+                ours = words <= set((process / "environ").read_text(errors="replace").split("\0"))
+                if ours and b"msaseg.train" in (process / "cmdline").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
 
     def logs(self):
         files = [*self.folder.glob("*.log"), *self.folder.glob("*.out")]

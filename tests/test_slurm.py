@@ -85,21 +85,21 @@ def cluster(tmp_path_factory):
         yield running
 
 
-TASKS = ["hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem=100", "trainer.accelerator=cpu"]
+TASKS = ["hydra/launcher=slurm", "hydra.launcher.mem=100", "trainer.accelerator=cpu"]
+SMOKE = ["+experiment=pooling_sweep", "protocol=smoke", "logger=csv"]
 
 
 @contextmanager
-def sweep(cluster, folder, *words):
-    """Start a sweep whose output goes into a file; end it if it is not over then."""
+def started(cluster, folder, *words):
+    """Start a command whose output goes into a file; end it if it is not over then."""
     code = "import signal, msaseg.train as t; signal.signal(signal.SIGINT, signal.default_int_handler); t.main()"
     with (folder / "output").open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", code, "-m", *TASKS, *TINY, *words],
+            [sys.executable, "-c", code, *words],
             cwd=ROOT,
             env=os.environ | cluster.environment | {"MSASEG_OUTPUTS": str(folder), "OMP_NUM_THREADS": "1"},
             stdout=output,
             stderr=subprocess.STDOUT,
-            text=True,
         )
     try:
         yield process
@@ -107,64 +107,92 @@ def sweep(cluster, folder, *words):
         if process.poll() is None:
             process.kill()
             process.wait()
+        print((folder / "output").read_text())
 
 
 def told(folder):
-    text = (folder / "output").read_text()
-    print(text)
-    return text.splitlines()
+    return (folder / "output").read_text().splitlines()
 
 
 def tasks(cluster, state):
     return cluster.ask("squeue", "--me", "-hr", f"--states={state}", "--format=%i").split()
 
 
+def rows_with_checkpoints(folder):
+    return {path.parents[2].name for path in folder.rglob("checkpoints/*.ckpt")}
+
+
 @pytest.mark.slurm
-def test_sweep_with_a_killed_and_a_preempted_task_is_completed_by_the_same_command(cluster, tmp_path):
-    words = ["+experiment=pooling_sweep", "protocol.epochs=25", "hydra.launcher.array_parallelism=2"]
-    with sweep(cluster, tmp_path, *words, "hydra.launcher.partition=low") as process:
-        wait_until(lambda: len(list(tmp_path.rglob("epoch=0001.ckpt"))) == 2, lambda: told(tmp_path), 120)
-        cluster.ask("scancel", "--full", "--signal=KILL", tasks(cluster, "RUNNING")[0])
-        wait_until(lambda: len(tasks(cluster, "RUNNING")) == 2, lambda: told(tmp_path))
+def test_sweep_with_a_killed_and_preempted_tasks_completes_its_table(cluster, tmp_path):
+    words = ["-m", *TASKS, *SMOKE, "hydra.launcher.cpus_per_task=2"]  # one on each node
+    with started(cluster, tmp_path, *words, "hydra.launcher.partition=low") as process:
+        wait_until(lambda: len(rows_with_checkpoints(tmp_path)) == 2, cluster.logs, 120)
+        cluster.kill(tasks(cluster, "RUNNING")[0])
+        wait_until(lambda: any("FAILED" in line for line in told(tmp_path)), cluster.logs)
+        wait_until(lambda: tasks(cluster, "RUNNING") and rows_with_checkpoints(tmp_path) - {"pool0"}, cluster.logs)
         cluster.ask(
-            "sbatch", "--partition=high", "--nodes=2", "--exclusive", f"--output={tmp_path}/high", "--wrap=sleep 1"
+            "sbatch", "--partition=high", "--nodes=2", "--exclusive", f"--output={tmp_path}/x", "--wrap=sleep 1"
         )
         assert process.wait(400) == 2
     lines = told(tmp_path)
-    assert any(line.endswith("is back in the queue") for line in lines)
+    preempted = [line.partition("/")[0] for line in lines if line.endswith("is back in the queue")]
+    assert preempted
+    assert {line[-2:] for line in lines if " starts on " in line} == {"n1", "n2"}
+    assert any("FAILED" in line and "killed (signal 9)" in line for line in lines)
     assert lines[-1].startswith("error: 1 of 6 runs failed: ")
-    with sweep(cluster, tmp_path, *words) as process:
+    with started(cluster, tmp_path, *words) as process:
         assert process.wait(200) == 0
     assert told(tmp_path)[0] == "5 of 6 runs are finished already (rerun=true makes them again)"
-    assert sorted(record.row for record in records(tmp_path)) == [f"pool{number}" for number in range(6)]
+    command = [sys.executable, "-m", "msaseg.tables", "missing", "--table", "pooling_sweep", "--protocol", "smoke"]
+    environment = os.environ | {"MSASEG_OUTPUTS": str(tmp_path)}
+    assert subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True).stdout == b""
+    (log,) = tmp_path.glob(f"runs/*/*/{preempted[0]}/*/console.log")
+    assert "resuming from" in log.read_text()
+    undisturbed = tmp_path / "undisturbed"
+    undisturbed.mkdir()
+    poolings = f"model.net.num_poolings={preempted[0].removeprefix('pool')}"
+    with started(cluster, undisturbed, *SMOKE, poolings, "trainer.accelerator=cpu") as process:
+        assert process.wait(120) == 0
+    (expected,) = records(undisturbed)
+    (found,) = (record for record in records(tmp_path) if record.row == expected.row)
+    assert found.confusion == expected.confusion
 
 
 @pytest.mark.slurm
-def test_run_on_two_devices_whose_time_is_up_is_queued_again_and_goes_on(cluster, tmp_path):
-    words = ["trainer.devices=2", "protocol.epochs=300", "hydra.launcher.time=1", "hydra.launcher.signal=B:USR2@40"]
-    with sweep(cluster, tmp_path, *words) as process:
-        assert process.wait(500) == 0
-    lines = told(tmp_path)
-    assert any(line.endswith("is back in the queue") for line in lines)
-    (record,) = records(tmp_path)
-    assert record.hardware["processes"] == 2
-    assert len(record.history["train/seconds"]) == 300
+def test_run_on_two_devices_whose_time_is_up_goes_on_as_often_as_it_may(cluster, tmp_path):
+    words = [*TINY, "trainer.devices=2", "protocol.epochs=9999"]
+    words += ["hydra.launcher.time=1", "hydra.launcher.signal=B:USR2@20", "hydra.launcher.requeues=1"]
+    with started(cluster, tmp_path, "-m", *TASKS, "hydra.launcher.cpus_per_task=1", *words) as process:
+        assert process.wait(400) == 2
+    assert [line.partition("/seed0 ")[2] for line in told(tmp_path)[1:4]] == [
+        "starts on n1",
+        "is back in the queue",
+        "starts on n1",
+    ]
+    assert re.search(
+        r"FAILED after \d+ s: no record: stopped; the same command goes on from epoch \d+;", told(tmp_path)[4]
+    )
+    assert len(told(tmp_path)) == 6
+    (log,) = tmp_path.glob("runs/*/*/*/*/console.log")
+    assert "resuming from" in log.read_text()
+    assert "CUDA_VISIBLE_DEVICES=0,1" in log.read_text()
 
 
 @pytest.mark.slurm
 def test_sweep_stopped_with_ctrl_c_leaves_its_tasks_which_the_same_command_watches(cluster, tmp_path):
-    words = ["seed=0,1", "hydra.launcher.array_parallelism=1"]
-    with sweep(cluster, tmp_path, *words) as process:
-        wait_until(lambda: tasks(cluster, "PENDING,RUNNING"), lambda: told(tmp_path))
-        wait_until(lambda: list(tmp_path.rglob("slurm.task")), lambda: told(tmp_path))
+    words = ["-m", *TASKS, "hydra.launcher.cpus_per_task=1", *TINY, "seed=0,1", "hydra.launcher.array_parallelism=1"]
+    with started(cluster, tmp_path, *words) as process:
+        wait_until(lambda: list(tmp_path.rglob("slurm.task")), cluster.logs)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
     first, last = told(tmp_path)
-    number = first.removeprefix("queued as Slurm job ").partition(":")[0]
-    assert last.endswith(f"Slurm goes on with what it has meanwhile: `scancel {number}` ends that")
-    with sweep(cluster, tmp_path, *words) as process:
+    number = first.removeprefix("runs queued as Slurm job ").partition(":")[0]
+    assert (
+        last == f"stopped; the same command goes on from here; its tasks stay in Slurm (`scancel {number}` ends them)"
+    )
+    with started(cluster, tmp_path, *words) as process:
         assert process.wait(120) == 0
-    assert not any("queued as" in line for line in told(tmp_path))
+    assert not any("queued" in line for line in told(tmp_path))
     assert [record.seed for record in records(tmp_path)] == [0, 1]
 
 
@@ -172,13 +200,12 @@ def test_sweep_stopped_with_ctrl_c_leaves_its_tasks_which_the_same_command_watch
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("hydra.launcher.partition=none", "error: sbatch: .*invalid partition.*hydra.launcher.partition=NAME"),
+        ("hydra.launcher.partition=none", "error: sbatch: .*Invalid partition name.*hydra.launcher.partition=NAME"),
         ("model.lr=1e30", "error: 1 of 1 runs failed: msanet/seed0 "),
     ],
 )
 def test_mistake_ends_in_one_line(cluster, tmp_path, word, message):
-    with sweep(cluster, tmp_path, word) as process:
+    with started(cluster, tmp_path, "-m", *TASKS, "hydra.launcher.cpus_per_task=1", *TINY, word) as process:
         assert process.wait(120) == 2
-    lines = told(tmp_path)
-    assert re.match(message, lines[-1])
-    assert len(lines) <= 4
+    assert re.match(message, told(tmp_path)[-1])
+    assert len(told(tmp_path)) <= 4

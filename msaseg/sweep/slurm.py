@@ -28,13 +28,15 @@ case $SLURM_ARRAY_TASK_ID in
 {cases}
 esac
 exec >>"$log" 2>&1
-echo "==== $(date --iso-8601=seconds) $SLURMD_NODENAME, Slurm job $SLURM_JOB_ID: python -m ${{command[*]}}"
+echo "==== $(date +%FT%T%:z) Slurm job $SLURM_JOB_ID on $SLURMD_NODENAME" \
+    "CUDA_VISIBLE_DEVICES=$CUDA_VISIBLE_DEVICES python -m ${{command[*]}}"
 {setup}
 export PYTHONUNBUFFERED=1 {leased}="$CUDA_VISIBLE_DEVICES"
 {python} -m "${{command[@]}}" & run=$!
 trap 'test "${{SLURM_RESTART_COUNT:-0}}" -lt {requeues} && scontrol requeue "$SLURM_JOB_ID"' USR2
 trap 'kill -TERM $run' TERM
 while wait $run; status=$?; kill -0 $run 2>/dev/null; do :; done
+test $status = 137 && echo "killed (signal 9): if memory ran out, raise hydra.launcher.mem"
 exit $status
 """
 """What a task does. Slurm sends USR2 to it, and to it alone, when its time is nearly up."""
@@ -117,7 +119,7 @@ class Slurm:
         known = {each.job for each in watched}
         watched += self._submit([job for job in jobs if job not in known], environment)
         arrays = " ".join(sorted({each.task.partition("_")[0] for each in watched}))
-        goes_on_from(lambda: f"here; Slurm goes on with what it has meanwhile: `scancel {arrays}` ends that")
+        goes_on_from(lambda: f"here; its tasks stay in Slurm (`scancel {arrays}` ends them)")
         outcomes: list[Outcome] = []
         while watched:
             time.sleep(LOOK)
@@ -147,12 +149,10 @@ class Slurm:
         told = _ask("sbatch", "--parsable", "--requeue", "--open-mode=append", array, *options,
                     script=self.script(jobs), environment=environment)  # fmt: skip
         if told.returncode != 0:
-            raise UserError(
-                f"sbatch: {' '.join(told.stderr.split()) or told.returncode} (its options are hydra.launcher.*, as in "
-                f"hydra.launcher.partition=NAME)"
-            )
+            why = (told.stderr.strip().splitlines() or ["sbatch: no word"])[-1]
+            raise UserError(f"{why} (sbatch's options are hydra.launcher.*, as in hydra.launcher.partition=NAME)")
         number = told.stdout.strip().partition(";")[0]
-        print(f"queued as Slurm job {number}: {len(jobs)} tasks", flush=True)
+        print(f"runs queued as Slurm job {number}: {len(jobs)}", flush=True)
         queued = [Watched(job, f"{number}_{index}") for index, job in enumerate(jobs)]
         for each in queued:
             (each.job.log.parent / TASK).write_text(each.task)
