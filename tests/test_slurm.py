@@ -6,16 +6,19 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from io import StringIO
 
 import pytest
 from command_line import TINY, records
+from rich.console import Console
 from slurm_cluster import Cluster, missing_packages, wait_until
 
 from msaseg.cli.errors import UserError
 from msaseg.config import ROOT
 from msaseg.sweep import slurm
 from msaseg.sweep.job import Job
-from msaseg.sweep.slurm import Slurm
+from msaseg.sweep.progress import SweepProgress
+from msaseg.sweep.slurm import Slurm, Task
 
 STAND_IN = """
 import signal, sys, time
@@ -75,6 +78,65 @@ def test_slurm_that_is_not_there_is_told_in_one_line(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="there is no squeue here"):
         slurm.look()
+
+
+def two_jobs(folder):
+    return [Job(name, ("none",), folder / name / "console.log", folder / f"{name}.json") for name in ("made", "lost")]
+
+
+def watch(jobs, answers, monkeypatch):
+    """Have an engine make jobs while Slurm's queue gives these answers; return what is shown."""
+    monkeypatch.setattr(slurm, "LOOK", 0)
+    monkeypatch.setattr(slurm, "look", lambda: next(answers))
+    screen = StringIO()
+    with SweepProgress(len(jobs), console=Console(file=screen, width=200)) as shown:
+        Slurm.of(2, 3, [], partition="p", account=None, cpus_per_task=4).run(jobs, shown, {"X": "told"})
+    return screen.getvalue().splitlines()
+
+
+def test_sweep_queues_an_array_with_the_options_that_are_set_and_watches_its_tasks(tmp_path, monkeypatch):
+    made, lost = jobs = two_jobs(tmp_path)
+    (tmp_path / "sbatch").write_text(f"#!/bin/bash\nprintf '%s\\n' $X \"$@\" >{tmp_path}/asked; echo '5;name'\n")
+    (tmp_path / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    def answers():
+        waiting, running = Task("PENDING", ""), Task("RUNNING", "n1")
+        yield {"4_0": running}
+        yield {"5_0": running, "5_1": waiting}
+        yield {"5_0": waiting, "5_1": waiting}
+        yield None
+        yield {"5_0": running, "5_1": running}
+        made.result.write_text("{}")
+        lost.log.write_text("error: it broke\n")
+        yield {}
+        yield {}
+
+    assert watch(jobs, answers(), monkeypatch) == [
+        "made starts on n1",
+        "made is back in the queue",
+        "made starts on n1",
+        "lost starts on n1",
+        "[1/2] made done in 0 s; running: lost (n1)",
+        f"[2/2] lost FAILED after 0 s: no record: error: it broke; log: {lost.log}",
+    ]
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked[0] == "told"
+    assert {"--requeue", "--array=0-1%2", "--partition=p", "--cpus-per-task=4"} < set(asked)
+    assert not any("account" in word for word in asked)
+    assert (lost.log.parent / "slurm.task").read_text() == "5_1"
+
+
+def test_sweep_watches_tasks_that_are_queued_and_queues_no_other(tmp_path, monkeypatch):
+    jobs = two_jobs(tmp_path)
+    monkeypatch.setenv("PATH", "")  # so there is no sbatch
+    for job, task in zip(jobs, ("3_0", "5_1"), strict=True):
+        job.log.parent.mkdir()
+        job.log.touch()
+        (job.log.parent / "slurm.task").write_text(task)
+    queue = {"3_0": Task("PENDING", ""), "5_1": Task("PENDING", "")}
+    ends = [line.partition(" FAILED")[0] for line in watch(jobs, iter([queue, queue, {}, {}]), monkeypatch)]
+    assert ends == ["[1/2] made", "[2/2] lost"]
 
 
 @pytest.fixture(scope="module")
