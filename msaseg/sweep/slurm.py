@@ -149,8 +149,8 @@ class Slurm:
         told = _ask("sbatch", "--parsable", "--requeue", "--open-mode=append", array, *options,
                     script=self.script(jobs), environment=environment)  # fmt: skip
         if told.returncode != 0:
-            why = (told.stderr.strip().splitlines() or ["sbatch: no word"])[-1]
-            raise UserError(f"{why} (sbatch's options are hydra.launcher.*, as in hydra.launcher.partition=NAME)")
+            why = "; ".join(line.removeprefix("sbatch: ") for line in told.stderr.splitlines())
+            raise UserError(f"sbatch: {why} (its options are hydra.launcher.*, as in hydra.launcher.partition=NAME)")
         number = told.stdout.strip().partition(";")[0]
         print(f"runs queued as Slurm job {number}: {len(jobs)}", flush=True)
         queued = [Watched(job, f"{number}_{index}") for index, job in enumerate(jobs)]
