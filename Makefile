@@ -13,7 +13,7 @@ SIZE ?= 512x768
 ARGS ?= form=tuned
 DATA ?= $(or $(MSASEG_DATA),data/camvid)
 
-.PHONY: help setup lock audit crate fmt lint type test test-all data reproduce-tables tables check-tables figures report docs notebook wandb-sync bench bench-inference bench-overhead clean
+.PHONY: help setup lock audit crate fmt lint type test test-all test-slurm data reproduce-tables tables check-tables figures report docs notebook wandb-sync bench bench-inference bench-overhead clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -60,8 +60,12 @@ type: $(STAMP) ## check types (mypy, strict)
 test: $(STAMP) ## the fast tests: no network, GPU or CamVid needed
 	$(BIN)/python -m pytest -n 2
 
-test-all: $(STAMP) ## all tests; those of the real CamVid need MSASEG_DATA
-	$(BIN)/python -m pytest -n 2 -m ''
+test-all: $(STAMP) ## all tests but the next; those of the real CamVid need MSASEG_DATA
+	$(BIN)/python -m pytest -n 2 -m 'not slurm'
+
+test-slurm: $(STAMP) ## sweeps on a Slurm of its own; it says which Debian packages that needs
+	@$(BIN)/python tests/slurm_cluster.py
+	$(BIN)/python -m pytest -m slurm tests/test_slurm.py
 
 data: $(STAMP) ## download and verify CamVid into DATA=data/camvid
 	$(BIN)/python -m msaseg.data fetch $(DATA)

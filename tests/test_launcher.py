@@ -6,10 +6,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from hydra.errors import MissingConfigException
 
 from msaseg.cli.errors import UserError
-from msaseg.config import ROOT, compose_run
+from msaseg.config import ROOT
 from msaseg.sweep import gpus, launcher, places
 from msaseg.sweep.gpus import Gpu, parse_listing, visible_gpus
 from msaseg.sweep.job import Job
@@ -171,17 +170,6 @@ GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-2)
 """
     assert [gpu.id for gpu in parse_listing(text)] == ["MIG-a", "MIG-b", "GPU-2"]
     assert {gpu.name for gpu in parse_listing(text)} == {"NVIDIA A100-SXM4-40GB"}
-
-
-def test_run_composes_without_submitit_and_slurm_asks_for_it():
-    assert compose_run([]).seed == 0
-    try:
-        import hydra_plugins.hydra_submitit_launcher  # noqa: F401
-    except ImportError:
-        with pytest.raises(MissingConfigException, match="submitit_slurm"):
-            compose_run(["hydra/launcher=slurm"])
-    else:
-        assert compose_run(["hydra/launcher=slurm"]).seed == 0
 
 
 def test_device_known_by_index_is_the_one_that_the_driver_lists_there(monkeypatch):

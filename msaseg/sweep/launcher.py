@@ -1,4 +1,4 @@
-"""Hydra's launcher `gpus`, and the sweeper that goes with it: a sweep as processes on the places of this machine."""
+"""Hydra's launchers `gpus` and `slurm`, and their sweeper: a sweep as processes, here or in a cluster."""
 
 import sys
 from collections import Counter
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -21,7 +22,8 @@ from msaseg.cli.errors import UserError
 from msaseg.records.run import RunKey
 from msaseg.sweep.compose import compose_job
 from msaseg.sweep.job import Job
-from msaseg.sweep.runs import Settings, make_runs, summary
+from msaseg.sweep.runs import Engine, Settings, make_runs, summary
+from msaseg.sweep.slurm import Slurm
 
 OF_THE_SWEEP = ("hydra.mode", "hydra/launcher", "hydra.launcher", "hydra.sweep", "hydra/sweeper")
 """Beginnings of those Hydra overrides that say how to sweep and mean nothing to a single run."""
@@ -50,7 +52,7 @@ class GpuLauncher(Launcher):
     def __init__(
         self, jobs_per_gpu: int, jobs_on_cpu: int, preload: Sequence[str], train_module: str = "msaseg.train"
     ) -> None:
-        self.settings = Settings(jobs_per_gpu, jobs_on_cpu, tuple(preload))
+        self.engine: Engine = Settings(jobs_per_gpu, jobs_on_cpu, tuple(preload))
         self.train_module = train_module
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -68,7 +70,7 @@ class GpuLauncher(Launcher):
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         jobs = self._missing(job_overrides)
         finished = len(job_overrides) - len(jobs)
-        outcomes = make_runs(jobs, self.settings, self.config.get("logger"), finished)
+        outcomes = make_runs(jobs, self.engine, self.config.get("logger"), finished)
         failed = [outcome for outcome in outcomes if outcome.failure is not None]
         if failed:
             raise UserError(summary(failed, len(job_overrides)))
@@ -120,6 +122,19 @@ class GpuLauncher(Launcher):
         )
 
 
+class SlurmLauncher(GpuLauncher):
+    """Have Slurm make the runs of a sweep that have no record.
+
+    Args:
+        train_module: as in `GpuLauncher`.
+        settings: as in `Slurm`.
+    """
+
+    def __init__(self, train_module: str = "msaseg.train", **settings: Any) -> None:  # noqa: ANN401 - of several types
+        self.engine = Slurm.of(**settings)
+        self.train_module = train_module
+
+
 def register(paths: Callable[[DictConfig], Callable[[RunKey], Path]]) -> None:
     """Make launcher and sweeper known to Hydra, which takes plugins of the package `hydra_plugins` alone.
 
@@ -134,7 +149,7 @@ def register(paths: Callable[[DictConfig], Callable[[RunKey], Path]]) -> None:
     package = sys.modules.setdefault("hydra_plugins", ModuleType("hydra_plugins"))
     module = sys.modules.setdefault("hydra_plugins.msaseg", ModuleType("hydra_plugins.msaseg"))
     setattr(package, "msaseg", module)  # noqa: B010 - no module has a declared attribute of this name
-    for plugin in (GpuLauncher, _sweeper()):
+    for plugin in (GpuLauncher, SlurmLauncher, _sweeper()):
         setattr(module, plugin.__name__, plugin)
         plugin.__module__, plugin.__qualname__ = "hydra_plugins.msaseg", plugin.__name__
         plugins.register(plugin)

@@ -60,6 +60,11 @@ class SweepProgress:
         self.running.append(running)
         self._say(f"{running.job.name} starts on {running.place.name}")
 
+    def returned(self, running: Running) -> None:
+        """Show a run as waiting again."""
+        self.running.remove(running)
+        self._say(f"{running.job.name} is back in the queue")
+
     def ended(self, outcome: Outcome) -> None:
         """Print how a run ended, count it, and tell what still runs."""
         self.running = [running for running in self.running if running.job != outcome.job]

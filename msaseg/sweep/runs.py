@@ -1,8 +1,9 @@
 """Make runs: each as a process, on the free GPUs or cores of this machine, the longest first."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -14,6 +15,19 @@ from msaseg.sweep.places import Places, share_cores
 from msaseg.sweep.progress import SweepProgress
 from msaseg.sweep.slots import Outcome, Slots
 from msaseg.training.wandb_mode import for_the_jobs
+
+
+class Engine(Protocol):
+    """What makes runs."""
+
+    def run(self, jobs: Sequence[Job], shown: SweepProgress, environment: Mapping[str, str]) -> list[Outcome]:
+        """Make runs, the first ones first, tell how far they are, and return how each ended.
+
+        Args:
+            jobs: one a run.
+            shown: is told of every start and end.
+            environment: variables that every run gets on top of this process's.
+        """
 
 
 @dataclass(frozen=True)
@@ -48,13 +62,20 @@ class Settings:
         """Return the places of a machine with these GPUs."""
         return Places(gpus, self.jobs_per_gpu, self.jobs_on_cpu)
 
+    def run(self, jobs: Sequence[Job], shown: SweepProgress, environment: Mapping[str, str]) -> list[Outcome]:
+        """Make runs on this machine, as an `Engine`."""
+        places = self.places(visible_gpus())
+        share_cores(places.count)
+        slots = Slots(places, shown.started, shown.ended, shown.look, preload=self.preload, environment=environment)
+        return slots.run(jobs)
 
-def make_runs(jobs: Sequence[Job], settings: Settings, logger: DictConfig | None, finished: int = 0) -> list[Outcome]:
-    """Make runs and show how far they are.
+
+def make_runs(jobs: Sequence[Job], engine: Engine, logger: DictConfig | None, finished: int = 0) -> list[Outcome]:
+    """Make runs, the longest first, and show how far they are.
 
     Args:
         jobs: one a run.
-        settings: how they share the machine.
+        engine: makes them.
         logger: how the runs are logged; None if they are not.
         finished: further runs of the same sweep, made before.
 
@@ -67,11 +88,8 @@ def make_runs(jobs: Sequence[Job], settings: Settings, logger: DictConfig | None
     if not jobs:
         return []
     told = for_the_jobs() if "wandb" in (logger or {}) else {}
-    places = settings.places(visible_gpus())
-    share_cores(places.count)
     with SweepProgress(total, finished) as shown:
-        slots = Slots(places, shown.started, shown.ended, shown.look, preload=settings.preload, environment=told)
-        return slots.run(longest_first(jobs))
+        return engine.run(longest_first(jobs), shown, told)
 
 
 def longest_first(jobs: Sequence[Job]) -> list[Job]:

@@ -47,16 +47,25 @@ class Running:
     Args:
         job: that runs.
         place: where.
-        process: that does.
         since: `time.monotonic()` of its start.
         head: bytes of its log that earlier attempts left.
     """
 
     job: Job
     place: Place
-    process: ForkServerProcess
     since: float
     head: int
+
+
+@dataclass(frozen=True)
+class Forked(Running):
+    """A job that runs as a process of this machine.
+
+    Args:
+        process: of it.
+    """
+
+    process: ForkServerProcess
 
 
 @dataclass
@@ -82,7 +91,7 @@ class Slots:
     look: Callable[[Sequence[Running]], None] = lambda running: None
     preload: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    _running: list[Running] = field(default_factory=list)
+    _running: list[Forked] = field(default_factory=list)
     _waiting: list[Job] = field(default_factory=list)
     _before: dict[Job, tuple[int, int] | None] = field(default_factory=dict)
     _outcomes: list[Outcome] = field(default_factory=list)
@@ -94,7 +103,7 @@ class Slots:
             BaseException: what a signal raised here, after every running job was stopped.
         """
         self._waiting = list(jobs)
-        self._before = {job: _stamp(job.result) for job in jobs}
+        self._before = {job: stamp(job.result) for job in jobs}
         context = server(self.preload)
         try:
             while self._waiting or self._running:
@@ -130,7 +139,7 @@ class Slots:
         if claim is None:
             return True
         try:
-            if _stamp(job.result) != self._before[job]:
+            if stamp(job.result) != self._before[job]:
                 self._end(job, 0.0, None)
                 return True
             place = self.places.take(job.places)
@@ -149,12 +158,12 @@ class Slots:
         process = start(context, job, variables, (claim, *place.locks))
         for lock in place.locks:
             lock.release()
-        running = Running(job, place, process, time.monotonic(), head)
+        running = Forked(job, place, time.monotonic(), head, process)
         self._running.append(running)
         self._waiting.remove(job)
         self.started(running)
 
-    def _reap(self, running: Running) -> None:
+    def _reap(self, running: Forked) -> None:
         running.process.join()
         self._running.remove(running)
         self.places.give_back(running.place)
@@ -167,15 +176,15 @@ class Slots:
         self._outcomes.append(Outcome(job, seconds, failure))
         self.ended(self._outcomes[-1])
 
-    def _failure(self, running: Running) -> str | None:
+    def _failure(self, running: Forked) -> str | None:
         """Return what went wrong with a job that has ended."""
         code, job = running.process.exitcode or 0, running.job
         if code < 0:
             return f"signal {-code}"
         if code > 0:
-            return f"exit code {code}{_last_line(job.log, running.head)}"
-        if _stamp(job.result) in (None, self._before[job]):
-            return f"exit code 0, but no record{_last_line(job.log, running.head)}"
+            return f"exit code {code}{last_line(job.log, running.head)}"
+        if stamp(job.result) in (None, self._before[job]):
+            return f"exit code 0, but no record{last_line(job.log, running.head)}"
         return None
 
     def _stop(self) -> None:
@@ -187,7 +196,8 @@ class Slots:
             send(running.process, signal.SIGKILL)
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def stamp(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file is replaced; None if there is none."""
     try:
         status = path.stat()
     except OSError:
@@ -201,7 +211,7 @@ def _header(job: Job, place: Place) -> str:
     return f"==== {now} {' '.join(words)}\n"
 
 
-def _last_line(log: Path, head: int) -> str:
+def last_line(log: Path, head: int) -> str:
     """Return the last line that a job wrote after the log's first `head` bytes, with a colon before it."""
     lines = [line.strip() for line in re.split(r"[\r\n]+", tail(log, head))]
     last = next((line for line in reversed(lines) if line), "")

@@ -49,6 +49,7 @@ EXPECTED_WARNINGS = (
     r"The `srun` command is available",  # on a machine with Slurm's tools, where a run needs none of them
     r"Total length of `list` across ranks is zero",  # a protocol without a part to watch
     r"The number of training batches",  # fewer than log_every_n_steps
+    r"The `srun` command is available",  # a run in a Slurm cluster, or on a machine that has its tools
     r"It is recommended to use `self.log\(",  # scores of several processes are summed before they are logged
 )
 

@@ -75,7 +75,8 @@ def make_trainer(config: DictConfig, run_dir: Path, loggers: list[Logger]) -> pl
         num_sanity_val_steps=0,
         enable_progress_bar=False,
         enable_model_summary=False,
-        **(several_devices(config) if config.trainer.devices > 1 else {}),
+        # never Lightning's environment for Slurm: it would take the signals, and a job's tasks for processes of a run
+        **(several_devices(config) if config.trainer.devices > 1 else {"plugins": [LightningEnvironment()]}),
     )
     return trainer
 
