@@ -83,6 +83,21 @@ def test_second_plan_composes_nothing(suite, monkeypatch):
     assert Plan(suite.outputs).points(suite.table, "smoke") == expected
 
 
+def test_sweeps_composed_at_once_are_those_composed_one_by_one(tmp_path, monkeypatch):
+    tables = [load_tables()[name] for name in ("pooling_sweep", "leakage", "class_iou")]
+    expected = [Plan(tmp_path / "one by one").points(table, "smoke") for table in tables]
+    plan = Plan(tmp_path / "at once")
+    plan.prepare((table, "smoke") for table in tables)
+    monkeypatch.setattr(plans, "compose", None)
+    assert [plan.points(table, "smoke") for table in tables] == expected
+
+
+def test_sweeps_composed_at_once_name_the_one_that_does_not_compose(tmp_path):
+    table = load_tables()["leakage"]
+    with pytest.raises(UserError, match=r"^conf/experiment/leakage\.yaml with protocol=none: "):
+        Plan(tmp_path).prepare([(table, "smoke"), (table, "none")])
+
+
 def test_cache_forgets_when_a_configuration_file_changes(tmp_path):
     conf = tmp_path / "conf"
     conf.mkdir()
@@ -99,7 +114,7 @@ def test_change_of_an_experiment_composes_its_own_runs_alone(tmp_path, monkeypat
     monkeypatch.setattr(plans, "CONF", conf)
     monkeypatch.setattr(plans, "ComposedCache", lambda folder: ComposedCache(folder, conf))
     composed = []
-    monkeypatch.setattr(plans, "_sweep", lambda table, chosen: composed.append(table) or {"rows": [], "seeds": []})
+    monkeypatch.setattr(plans, "_sweep", lambda table, *chosen: composed.append(table) or {"rows": [], "seeds": []})
     monkeypatch.setattr(plans, "_check_rows", lambda *arguments: None)
     tables = load_tables()
 

@@ -41,6 +41,8 @@ def charts(tables: Iterable[Table], results: Results, protocols: Sequence[str]) 
         results: what is recorded.
         protocols: names in the order to show; each has plots of its own.
     """
+    tables = list(tables)
+    results.prepare(tables, protocols)
     plotted = [PlottedTable(one) for table in tables for one in results.shown(table, protocols) if one.runs]
     drawn = [chart for one in plotted for chart in BUILDERS.get(one.table.id, speed_accuracy)(one)]
     for protocol in protocols:

@@ -169,6 +169,7 @@ def gather(
         folder: of the page; the drawn figures lie in its `figures/`.
     """
     ordered = in_order(tables)
+    results.prepare(ordered, shown)
     filled = {table.id: results.shown(table, shown) for table in ordered}
     all_charts = charts(ordered, results, shown)
     pictures = drawn(folder / "figures", [chart.id for chart in all_charts], results)

@@ -1,8 +1,12 @@
 """Compose the runs of a sweep from what they share: a tenth of the time that Hydra takes for each."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from unittest.mock import patch
 
+from hydra._internal.config_repository import ConfigRepository
 from hydra.core.override_parser.types import Override, OverrideType
+from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 
 from msaseg.config import CONF
@@ -39,3 +43,17 @@ def _sets_a_value(word: Override, base: DictConfig) -> bool:
     parent, _, key = word.key_or_group.rpartition(".")
     node = OmegaConf.select(base, parent) if parent else base
     return OmegaConf.is_dict(node) and key in node
+
+
+@contextmanager
+def files_read_once() -> Iterator[None]:
+    """Have Hydra read each configuration file once for all that is composed meanwhile: it then takes half the time."""
+    read, known = ConfigRepository.load_config, dict[str, ConfigResult | None]()
+
+    def read_once(repository: ConfigRepository, config_path: str) -> ConfigResult | None:
+        if config_path not in known:
+            known[config_path] = read(repository, config_path)
+        return known[config_path]
+
+    with patch.object(ConfigRepository, "load_config", read_once):
+        yield

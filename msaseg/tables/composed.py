@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,13 @@ class ComposedCache:
     def get(self, key: str, make: Callable[[], Any]) -> Any:  # noqa: ANN401 - any JSON value
         """Return the answer kept under `key`, or make and keep it; `make` returns what JSON can hold."""
         if key not in self.answers:
-            self.answers[key] = make()
-            self._write()
+            self.keep({key: make()})
         return self.answers[key]
+
+    def keep(self, answers: Mapping[str, Any]) -> None:
+        """Keep answers by their keys."""
+        self.answers.update(answers)
+        self._write()
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -1,6 +1,9 @@
 """Which runs fill a table, and which of them have no record yet."""
 
-from collections.abc import Callable, Sequence
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +23,7 @@ from msaseg.config import CONF, config_hash, net_hash, plain, without
 from msaseg.records.places import records_root
 from msaseg.records.run import RunKey
 from msaseg.records.speed import speeds_root
-from msaseg.sweep.compose import compose_job
+from msaseg.sweep.compose import compose_job, files_read_once
 from msaseg.tables.composed import ComposedCache, file_digest
 from msaseg.tables.protocols import Protocol, about, compose_protocol
 from msaseg.tables.spec import Table
@@ -91,14 +94,30 @@ class Plan:
         """
         return {row: net for row, _, net, _ in self._sweep(table, protocol)["rows"]}
 
+    def prepare(self, wanted: Iterable[tuple[Table, str]]) -> None:
+        """Compose the sweeps of tables under protocols on all cores, as far as they are not remembered.
+
+        Raises:
+            UserError: as in `points`.
+        """
+        sweeps = {_key(each): each for each in ((table.id, f"protocol={name}") for table, name in wanted)}
+        keys = [key for key in sweeps if key not in self.cache.answers]
+        count = min(os.cpu_count() or 1, len(keys))
+        if count < 2:
+            return
+        parts = [keys[first::count] for first in range(count)]
+        with ProcessPoolExecutor(count, multiprocessing.get_context("fork")) as pool:
+            for part, answers in zip(
+                parts, pool.map(_sweeps, [[sweeps[key] for key in part] for part in parts]), strict=True
+            ):
+                self.cache.keep(dict(zip(part, answers, strict=True)))
+
     def _sweep(self, table: Table, protocol: str, extra: Sequence[str] = ()) -> dict[str, Any]:
         """Return `rows`, a [row, config hash, net hash, overrides without the seed] each, and `seeds`."""
-        chosen = (f"protocol={protocol}", *extra)
-        where = f"conf/experiment/{table.id}.yaml with {' '.join(chosen)}"
-        key = f"sweep {table.id} {file_digest(CONF / 'experiment' / f'{table.id}.yaml')} {' '.join(chosen)}"
-        sweep = self.cache.get(key, lambda: _composed(where, lambda: _sweep(table.id, chosen)))
-        _check_rows(table, [entry[0] for entry in sweep["rows"]], where)
-        return dict(sweep)
+        sweep = (table.id, f"protocol={protocol}", *extra)
+        answer = self.cache.get(_key(sweep), lambda: _sweeps([sweep])[0])
+        _check_rows(table, [entry[0] for entry in answer["rows"]], _where(sweep))
+        return dict(answer)
 
     def missing(self, table: Table, protocol: str, seeds: Sequence[int] | None = None) -> list[Point]:
         """Return the runs of a table that have no record, under whichever table it may be filed."""
@@ -132,7 +151,23 @@ def _composed(where: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         raise UserError(f"{where}: {' '.join(str(error).split())}") from error
 
 
-def _sweep(table: str, chosen: Sequence[str]) -> dict[str, Any]:
+def _where(sweep: Sequence[str]) -> str:
+    table, *chosen = sweep
+    return f"conf/experiment/{table}.yaml with {' '.join(chosen)}"
+
+
+def _key(sweep: Sequence[str]) -> str:
+    table, *chosen = sweep
+    return f"sweep {table} {file_digest(CONF / 'experiment' / f'{table}.yaml')} {' '.join(chosen)}"
+
+
+def _sweeps(sweeps: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+    """Return `_sweep` of each table's id with its overrides."""
+    with files_read_once():
+        return [_composed(_where(sweep), partial(_sweep, *sweep)) for sweep in sweeps]
+
+
+def _sweep(table: str, *chosen: str) -> dict[str, Any]:
     """Return `rows` and `seeds` (`Plan._sweep`) of the jobs that Hydra's sweeper would make."""
     arguments = [f"+experiment={table}", *chosen]
     base = compose("train", arguments, return_hydra_config=True)

@@ -30,6 +30,8 @@ class Rendered:
 
 def render_all(tables: Iterable[Table], results: Results, protocols: Sequence[str]) -> dict[str, Rendered]:
     """Return every table rendered, by its id."""
+    tables = list(tables)
+    results.prepare(tables, protocols)
     return {table.id: render(results.shown(table, protocols)) for table in tables}
 
 

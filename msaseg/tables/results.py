@@ -1,6 +1,6 @@
 """Every record that there is, read once a command, and the tables that the records fill."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -70,6 +70,10 @@ class Results:
         filled = [self.filled(table, name) for name in self.protocols(table, protocols)]
         there = [one for one in filled if one.runs]
         return there[: 1 if table.texts else None] or filled[:1]
+
+    def prepare(self, tables: Iterable[Table], protocols: Sequence[str]) -> None:
+        """Compose at once, on all cores, what `shown` and `filled` need of these tables."""
+        self.plan.prepare((table, name) for table in tables for name in self.protocols(table, protocols))
 
     def protocols(self, table: Table, among: Sequence[str]) -> Sequence[str]:
         """Return those of the protocols that a table is made under; if none is, its own, or all for one without."""

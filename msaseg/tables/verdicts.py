@@ -25,9 +25,9 @@ def verdicts(tables: Iterable[Table], results: Results, protocols: Sequence[str]
         protocols: names in the order to show.
     """
     found = []
-    for table in tables:
-        if not table.claims:
-            continue
+    claimed = [table for table in tables if table.claims]
+    results.prepare(claimed, protocols)
+    for table in claimed:
         filled = [results.filled(table, protocol) for protocol in results.protocols(table, protocols)]
         filled = [one for number, one in enumerate(filled) if one.runs or number == 0]
         for claim in table.claims.values():
