@@ -1,5 +1,6 @@
 """Intervals over frames, held to plain loops; test_statistics_coverage.py holds them to known truth."""
 
+import math
 import statistics
 from dataclasses import astuple
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from msaseg.cli.errors import UserError
-from msaseg.statistics import miou_interval, paired_difference
+from msaseg.statistics import iou_intervals, miou_interval, paired_difference
 from msaseg.statistics.blocks import video_sequences, weights
 from msaseg.statistics.student import t_quantile
 from msaseg.training.metrics import scores
@@ -93,6 +94,23 @@ def test_interval_equals_the_twin_on_the_same_drawn_blocks(irregular):
     half, estimate = plain_half_width(resampled, names, 4.0), plain_miou(summed(of, names))
     found = miou_interval((names, matrices), block_s=4.0, resamples=40, seed=7)
     assert astuple(found) == pytest.approx((estimate, estimate - half, estimate + half), abs=1e-9)
+
+
+def test_intervals_per_class_equal_the_twin_and_leave_an_absent_class_without(irregular):
+    names, matrices, _ = irregular
+    of = dict(zip(names, matrices.tolist(), strict=True))
+    found = iou_intervals((names, matrices), block_s=4.0, resamples=40, seed=7)
+
+    def iou(sums, c):
+        return 100 * sums[c][c] / (sum(sums[c]) + sum(row[c] for row in sums) - sums[c][c])
+
+    drawn = [summed(of, chosen) for chosen in plain_resamples(names, 4.0, 40, seed=7)]
+    for c in range(4):
+        half = plain_half_width([iou(sums, c) for sums in drawn], names, 4.0)
+        estimate = iou(summed(of, names), c)
+        assert astuple(found[c]) == pytest.approx((estimate, estimate - half, estimate + half), abs=1e-9)
+    assert math.isnan(found[4].estimate)
+    assert (found[4].low, found[4].high) == (None, None)
 
 
 def test_paired_difference_equals_the_twin_on_the_same_drawn_blocks(irregular):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from msaseg.records.run import RunRecord
-from msaseg.statistics import Frames, miou_interval
+from msaseg.statistics import Frames, Interval, iou_intervals, miou_interval
 
 RECORDS = Path("experiments/records")
 TEXT = """<!-- Generated from {path} by `python -m msaseg.publish`. -->
@@ -23,9 +23,9 @@ town, knows nothing of rain, snow, night or other countries, and misses thin and
 
 ## Scores
 
-On the {tested} test frames of the protocol `{protocol}`, each scored once, at the labels' own size. The interval is
-95 % over frames, in blocks of one video sequence; another seed would move the scores as well. The file's mIoU differs
-from the record's by {difference:+.3f} points.
+On the {tested} test frames of the protocol `{protocol}`, each scored once, at the labels' own size. The intervals are
+95 % over frames, in blocks of one video sequence; another seed would move the scores as well. Those of rare classes
+rest on few objects. The file's mIoU differs from the record's by {difference:+.3f} points.
 
 {scores}
 
@@ -79,15 +79,15 @@ def _scores(record: RunRecord, frames: Frames | None) -> Iterator[str]:
     scores = record.metrics["test"]
     yield "| class | IoU, % | recall, % |"
     yield "|---|---:|---:|"
-    for each, iou in scores["iou_pct"].items():
-        recall = scores["recall_pct"][each]
-        yield f"| {each} | {_number(iou)} | {_number(recall)} |"
-    yield f"| **mean** | **{scores['miou_pct']:.2f}**{_interval(frames)} | {_number(scores['class_accuracy_pct'])} |"
+    intervals = [None] * len(scores["iou_pct"]) if frames is None else iou_intervals(frames)
+    for (each, iou), interval in zip(scores["iou_pct"].items(), intervals, strict=True):
+        yield f"| {each} | {_number(iou)}{_ends(interval)} | {_number(scores['recall_pct'][each])} |"
+    mean = _ends(None if frames is None else miou_interval(frames))
+    yield f"| **mean** | **{scores['miou_pct']:.2f}**{mean} | {_number(scores['class_accuracy_pct'])} |"
 
 
-def _interval(frames: Frames | None) -> str:
-    found = None if frames is None else miou_interval(frames)
-    return "" if found is None or found.low is None else f" ({found.low:.1f} to {found.high:.1f})"
+def _ends(interval: Interval | None) -> str:
+    return "" if interval is None or interval.low is None else f" ({interval.low:.1f} to {interval.high:.1f})"
 
 
 def _number(value: float | None) -> str:

@@ -1,6 +1,6 @@
 """How sure a score is: over the frames it was measured on and, separately, over the seeds; pure NumPy."""
 
-from msaseg.statistics.intervals import Frames, Interval, contrast, miou_interval, paired_difference
+from msaseg.statistics.intervals import Frames, Interval, contrast, iou_intervals, miou_interval, paired_difference
 from msaseg.statistics.ranks import RankCorrelation, rank_correlation
 from msaseg.statistics.seeds import SeedSpread, seed_noise_bound, seed_spread
 
@@ -10,6 +10,7 @@ __all__ = [
     "RankCorrelation",
     "SeedSpread",
     "contrast",
+    "iou_intervals",
     "miou_interval",
     "paired_difference",
     "rank_correlation",

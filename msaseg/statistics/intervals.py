@@ -1,4 +1,4 @@
-"""mIoU and the difference of two mIoUs with their 95 % intervals over the frames of a split."""
+"""mIoU, IoU per class and the difference of two mIoUs with their 95 % intervals over the frames of a split."""
 
 import math
 from collections.abc import Sequence
@@ -56,11 +56,24 @@ def miou_interval(frames: Frames, *, block_s: float = BLOCK_S, resamples: int = 
     Raises:
         UserError: a name tells no time, or names and matrices do not fit each other; one line.
     """
-    names, _ = frames
     hits_and_unions = _hits_and_unions(frames)
-    parts = video_sequences(names, _positive(block_s))
+    parts = video_sequences(frames[0], _positive(block_s))
     drawn = weights(parts, resamples, seed)
     return _interval(_miou_pct(hits_and_unions.sum(0)), _miou_pct(_sums(drawn, hits_and_unions)), parts)
+
+
+def iou_intervals(
+    frames: Frames, *, block_s: float = BLOCK_S, resamples: int = RESAMPLES, seed: int = 0
+) -> list[Interval]:
+    """Return the IoU per class of a run, in percent, each with its interval over frames; as `miou_interval`.
+
+    The estimate of a class that is nowhere is nan.
+    """
+    hits_and_unions = _hits_and_unions(frames)
+    parts = video_sequences(frames[0], _positive(block_s))
+    total, resampled = hits_and_unions.sum(0), _sums(weights(parts, resamples, seed), hits_and_unions)
+    classes = np.split(np.arange(total.shape[-1]), total.shape[-1])
+    return [_interval(_miou_pct(total[:, each]), _miou_pct(resampled[..., each]), parts) for each in classes]
 
 
 def paired_difference(
@@ -123,7 +136,7 @@ def _interval(
     frames = sum(len(sequence.frames) for sequence in parts)
     blocks = [float(sequence.length.mean()) for sequence in parts]  # of so many frames
     df = sum(len(sequence.frames) / block - 1 for sequence, block in zip(parts, blocks, strict=True))
-    if df < 1:
+    if df < 1 or np.isnan(estimate):
         return Interval(float(estimate), None, None)
     half = t_quantile(0.95, df) * math.sqrt(frames / (frames - sum(blocks))) * float(np.nanstd(resampled, ddof=1))
     return Interval(float(estimate), float(estimate) - half, float(estimate) + half)
