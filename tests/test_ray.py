@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,12 +23,11 @@ from msaseg.sweep.ray import Ray, make
 
 STAND_IN = """
     import os, sys, time
-    from multiprocessing import parent_process
     from msaseg.config import compose_run
     from msaseg.tables.record_path import path_of_record
 
     config = compose_run(sys.argv[1:])
-    print("worker", parent_process().pid, "GPUs", os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
+    print("process", os.getpid(), "GPUs", os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
     if str(config.row) in os.environ.get("BREAK", ""):
         raise RuntimeError("loss is NaN")
     time.sleep(float(os.environ.get("SECONDS", "0")))
@@ -51,6 +49,7 @@ def cluster():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "ab" * 32, "OMP_NUM_THREADS": "1", "TMPDIR": folder}
+    variables["PYTHONPATH"] = str(ROOT)  # as where the suite is installed on each machine
     words = [f"--port={port}", f"--temp-dir={folder}", "--num-gpus=2", "--num-cpus=2", "--include-dashboard=false"]
     words += ["--node-ip-address=127.0.0.1", "--disable-usage-stats"]
     command = [Path(sys.executable).with_name("ray"), "start", "--head", "--block", *words]
@@ -76,7 +75,7 @@ def sweep(folder, *words, **variables):
         process = subprocess.Popen(
             [sys.executable, "-c", code, "-m", "hydra/launcher=ray", *words],
             cwd=folder,
-            env=os.environ | settings | variables,
+            env=os.environ | variables | settings,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -142,12 +141,12 @@ def test_runs_that_take_a_part_share_a_gpu(cluster, tmp_path):
 @pytest.mark.slow
 def test_run_whose_worker_is_killed_is_started_again_and_goes_on(cluster, tmp_path):
     variables, address = cluster
-    with sweep(tmp_path, *TINY, *ON_CPU, "protocol.epochs=6", "seed=0", address, **variables) as process:
+    with sweep(tmp_path, *TINY, *ON_CPU, "protocol.epochs=4", "seed=0", address, **variables) as process:
         wait_until(lambda: list(tmp_path.rglob("checkpoints/*.ckpt")), lambda: str(told(tmp_path)), 120)
         os.kill(worker_of(tmp_path), signal.SIGKILL)
         assert process.wait(180) == 0
-    starts = [line.partition(" ")[2].partition(" on ")[0] for line in told(tmp_path)]
-    assert starts[:3] == ["starts", "is back in the queue", "starts"]
+    of_the_run = [line.partition("/seed0 ")[2] for line in told(tmp_path) if line.startswith("msanet/seed0 ")]
+    assert [line.partition(" on ")[0] for line in of_the_run] == ["starts", "is back in the queue", "starts"]
     assert len(records(tmp_path)) == 1
     assert "resuming from" in logs(tmp_path)["msanet"]
 
@@ -156,7 +155,7 @@ def worker_of(folder):
     """Return the process of Ray that has the sweep's run: it works in the folder of the sweep."""
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            if (path / "cmdline").read_bytes().startswith(b"ray::make") and (path / "cwd").readlink() == folder:
+            if (path / "cmdline").read_bytes().startswith(b"ray::msanet") and (path / "cwd").readlink() == folder:
                 return int(path.name)
         except OSError:  # it is over, or another user's
             continue
@@ -164,21 +163,25 @@ def worker_of(folder):
 
 
 @pytest.mark.slow
-def test_sweep_stopped_with_ctrl_c_stops_its_tasks_and_leaves_nothing_at_home(tmp_path):
-    pytest.importorskip("ray")
-    variables = {"HOME": str(tmp_path / "home"), "SECONDS": "600"}
-    (tmp_path / "home").mkdir()
-    with sweep(tmp_path, *TINY, *ON_CPU, "seed=0,1", *STANDS_IN, **variables) as process:
-        wait_until(lambda: len(told(tmp_path)) == 2, lambda: str(told(tmp_path)), 120)
-        worker = worker_of(tmp_path)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
-    assert told(tmp_path)[2:] == ["stopped; the same command goes on from here"]
-    deadline = time.monotonic() + 30
-    while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not Path(f"/proc/{worker}").exists()
-    assert list((tmp_path / "home").iterdir()) == []
+@pytest.mark.parametrize(
+    ("number", "status", "local"),
+    [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False), (signal.SIGKILL, -9, False)],
+)
+def test_sweep_that_is_stopped_takes_its_tasks_along(cluster, tmp_path, number, status, local):
+    variables, address = cluster
+    home = tmp_path / "home"
+    home.mkdir()
+    where = {"HOME": str(home)} | ({} if local else variables)
+    words = [*TINY, *ON_CPU, "seed=0,1", "hydra.launcher.cpus=2", *STANDS_IN, *([] if local else [address])]
+    with sweep(tmp_path, *words, **where, SECONDS="600") as process:
+        wait_until(lambda: told(tmp_path) and "process" in logs(tmp_path)["msanet"], lambda: "nothing starts", 120)
+        ours = [worker_of(tmp_path), int(re.search(r"process (\d+)", logs(tmp_path)["msanet"])[1])]
+        process.send_signal(number)
+        assert process.wait(60) == status
+    assert told(tmp_path)[1:] == ["stopped; the same command goes on from here"] * (status > 0)
+    wait_until(lambda: not any(Path(f"/proc/{each}").exists() for each in ours), lambda: "they go on", 30)
+    assert list(tmp_path.rglob("seed1*/console.log")) == []
+    assert list(home.iterdir()) == []
 
 
 @pytest.mark.slow

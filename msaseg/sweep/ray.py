@@ -46,10 +46,10 @@ class Ray:
         """
         variables = {**os.environ, **environment, "CUDA_VISIBLE_DEVICES": ""}  # a task with GPUs sets its own
         ray = self._connected()
-        options = {"num_gpus": self.gpus, "num_cpus": self.cpus, "max_retries": self.max_retries}
         try:
-            task = ray.remote(max_calls=1, **options)(make)
-            tasks = {task.remote(job, stamp(job.result), self.gpus, variables, os.getcwd()): job for job in jobs}
+            task = ray.remote(max_calls=1, num_gpus=self.gpus, num_cpus=self.cpus, max_retries=self.max_retries)(make)
+            named = [(task.options(name=job.name), job) for job in jobs]
+            tasks = {task.remote(job, stamp(job.result), self.gpus, variables, os.getcwd()): job for task, job in named}
         except (TypeError, ValueError) as error:
             raise UserError(f"hydra.launcher, gpus, cpus or max_retries: {_first_line(error)}") from error
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
