@@ -108,7 +108,7 @@ def test_sweep_with_a_failing_run_names_it_and_the_same_command_makes_it_alone(c
     lines = told(tmp_path)
     assert len(lines) == 7  # three starts, three ends, and
     assert lines[-1].startswith("error: 1 of 3 runs failed: pool1/seed0 (exit code 1); ")
-    assert sum(
+    assert any(
         "pool1/seed0 FAILED" in line and "exit code 1: RuntimeError: loss is NaN; log: " in line for line in lines
     )
     assert {line.partition(", ")[2] for line in lines if " starts on " in line} == {"GPU 0", "GPU 1"}
