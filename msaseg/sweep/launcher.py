@@ -1,4 +1,4 @@
-"""Hydra's launchers `gpus` and `slurm`, and their sweeper: a sweep as processes, here or in a cluster."""
+"""Hydra's launchers `gpus`, `slurm` and `ray`, and their sweeper: a sweep as processes, here or in a cluster."""
 
 import sys
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -22,6 +22,7 @@ from msaseg.cli.errors import UserError
 from msaseg.records.run import RunKey
 from msaseg.sweep.compose import compose_job
 from msaseg.sweep.job import Job
+from msaseg.sweep.ray import Ray
 from msaseg.sweep.runs import Engine, Settings, make_runs, summary
 from msaseg.sweep.slurm import Slurm
 
@@ -130,9 +131,17 @@ class SlurmLauncher(GpuLauncher):
         settings: as in `Slurm`.
     """
 
+    made_of: ClassVar[Callable[..., Engine]] = Slurm.of
+
     def __init__(self, train_module: str = "msaseg.train", **settings: Any) -> None:  # noqa: ANN401 - of several types
-        self.engine = Slurm.of(**settings)
+        self.engine = self.made_of(**settings)
         self.train_module = train_module
+
+
+class RayLauncher(SlurmLauncher):
+    """Have Ray make the runs of a sweep that have no record; the settings are those of `Ray`."""
+
+    made_of = Ray
 
 
 def register(paths: Callable[[DictConfig], Callable[[RunKey], Path]]) -> None:
@@ -149,7 +158,7 @@ def register(paths: Callable[[DictConfig], Callable[[RunKey], Path]]) -> None:
     package = sys.modules.setdefault("hydra_plugins", ModuleType("hydra_plugins"))
     module = sys.modules.setdefault("hydra_plugins.msaseg", ModuleType("hydra_plugins.msaseg"))
     setattr(package, "msaseg", module)  # noqa: B010 - no module has a declared attribute of this name
-    for plugin in (GpuLauncher, SlurmLauncher, _sweeper()):
+    for plugin in (GpuLauncher, SlurmLauncher, RayLauncher, _sweeper()):
         setattr(module, plugin.__name__, plugin)
         plugin.__module__, plugin.__qualname__ = "hydra_plugins.msaseg", plugin.__name__
         plugins.register(plugin)
