@@ -143,6 +143,34 @@ def test_job_whose_folder_cannot_be_made_is_told(tmp_path):
     assert "works" in str(run([job(tmp_path, "works", WORK)])["works"].failure)
 
 
+FULL = """
+    import os, sys
+    for number in (1, 2):
+        os.dup2(os.open("/dev/full", os.O_WRONLY), number)
+    print("lost")
+    print("lost too", file=sys.stderr, flush=True)
+"""
+
+
+def test_job_whose_log_the_disk_takes_no_more_is_made_and_fails_as_it_would(tmp_path):
+    jobs = [job(tmp_path, "made", FULL + "    RESULT.write_text('')"), job(tmp_path, "fails", FULL + "    sys.exit(2)")]
+    outcomes = run(jobs)
+    assert outcomes["made"].failure is None
+    assert str(outcomes["fails"].failure).startswith("exit code 2")
+
+
+@pytest.mark.parametrize("gpus", [TWO[:1], []])
+def test_job_of_which_the_disk_takes_no_log_is_told_and_its_place_is_free_for_the_next(tmp_path, gpus):
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "console.log").symlink_to("/dev/full")
+    work = WORK.replace('os.environ["CUDA_VISIBLE_DEVICES"]', "0")
+    outcomes = run([job(tmp_path, name, work) for name in ("first", "second")], Places(gpus, jobs_on_cpu=1))
+    assert "No space left on device" in str(outcomes["first"].failure)
+    assert outcomes["second"].failure is None
+    (tmp_path / "first" / "console.log").unlink()
+    assert run([job(tmp_path, "first", work)], Places(gpus, jobs_on_cpu=1))["first"].failure is None
+
+
 def test_log_keeps_earlier_attempts(tmp_path):
     run([job(tmp_path, "twice", "print('first')")])
     run([job(tmp_path, "twice", "print('second')")])

@@ -145,7 +145,14 @@ class Slots:
             place = self.places.take(job.places)
             if place is None:
                 return False
-            self._start(context, job, place, claim)
+            try:
+                self._start(context, job, place, claim)
+            except OSError:  # a full disk took no log of it
+                self.places.give_back(place)
+                raise
+            finally:
+                for lock in place.locks:
+                    lock.release()
             return True
         finally:
             claim.release()
@@ -156,8 +163,6 @@ class Slots:
             head = log.tell()
         variables = {**os.environ, **self.environment, **place.environment, "PYTHONUNBUFFERED": "1"}
         process = start(context, job, variables, (claim, *place.locks))
-        for lock in place.locks:
-            lock.release()
         running = Forked(job, place, time.monotonic(), head, process)
         self._running.append(running)
         self._waiting.remove(job)
