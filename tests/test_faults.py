@@ -6,7 +6,7 @@ import time
 
 import pytest
 import torch
-from command_line import TINY, records
+from command_line import ODD_FOLDER, TINY, records
 
 from msaseg.cli.errors import UserError
 from msaseg.records import files
@@ -87,13 +87,28 @@ def test_table_that_cannot_be_written_is_one_line_and_stays_whole(suite, monkeyp
 
 
 def test_run_below_a_folder_of_an_odd_name_is_made_and_passed_over(cli, tmp_path, monkeypatch):
-    folder = tmp_path / "a = b, 'c' [d] {e} $f é\u4e00"
+    folder = tmp_path / ODD_FOLDER
     monkeypatch.setenv("MSASEG_OUTPUTS", str(folder))
     assert cli(*TINY) == 0
     made = records(folder)
     assert len(made) == 1
     assert cli(*TINY) == 0
     assert records(folder) == made
+
+
+@pytest.mark.slow
+def test_sweep_below_a_folder_of_an_odd_name_is_made_and_passed_over(cli, tmp_path, monkeypatch, capfd):
+    folder = tmp_path / ODD_FOLDER
+    monkeypatch.setenv("MSASEG_OUTPUTS", str(folder))
+    words = [*TINY, "trainer.accelerator=cpu", "seed=0,1", "-m"]
+    assert cli(*words) == 0, capfd.readouterr()
+    made = records(folder)
+    assert [record.seed for record in made] == [0, 1]
+    assert all("epoch 2/2" in log.read_text() for log in folder.rglob("console.log"))
+    assert cli(*words) == 0
+    assert "2 of 2 runs are finished already" in capfd.readouterr().out
+    assert records(folder) == made
+    assert [path.name for path in tmp_path.iterdir()] == [ODD_FOLDER]
 
 
 def test_outputs_that_nobody_may_write_are_named(cli, tmp_path, monkeypatch, capsys):

@@ -1,10 +1,19 @@
 """A run broken off in any epoch and resumed: it ends as if nothing had happened."""
 
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 import pytorch_lightning as pl
 import torch
 from command_line import TINY, records
 
+from msaseg.config import ROOT
 from msaseg.training.module import SegmentationModule
 
 pytestmark = [
@@ -51,6 +60,49 @@ def test_run_broken_off_in_each_epoch_ends_with_the_weights_of_an_unbroken_one(c
     assert all(tensor.equal(whole[name]) for name, tensor in weights(tmp_path).items())
     assert resumed.confusion == record.confusion
     assert resumed.history["train/step_loss"] == record.history["train/step_loss"]
+
+
+def process_of(log):
+    """Return the process that writes a log, or None."""
+    for link in Path("/proc").glob("[0-9]*/fd/1"):
+        try:
+            if os.readlink(link) == str(log):
+                return int(link.parts[2])
+        except OSError:
+            continue
+    return None
+
+
+def epochs_told(log):
+    return [int(epoch) for epoch in re.findall(r"epoch (\d+)/", log.read_text())]
+
+
+@pytest.mark.slow
+def test_run_of_a_sweep_killed_in_mid_epoch_is_completed_by_the_same_command_as_if_undisturbed(cli, tmp_path):
+    words = [*ENET, "protocol.epochs=4", "protocol.source.train=32", "trainer.accelerator=cpu"]
+    assert cli(*words, f"paths.outputs={tmp_path / 'undisturbed'}") == 0
+    (expected,) = records(tmp_path / "undisturbed")
+    command = [sys.executable, "-m", "msaseg.train", *words, "seed=0,1", "-m"]
+    how = {"cwd": ROOT, "env": os.environ | {"OMP_NUM_THREADS": "1"}, "capture_output": True, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, env=how["env"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as sweep:
+        while not (logs := [log for log in tmp_path.glob("runs/*/*/*/seed0*/console.log") if 2 in epochs_told(log)]):
+            assert sweep.poll() is None, sweep.communicate()
+            time.sleep(0.02)
+        os.kill(process_of(logs[0]), signal.SIGKILL)
+        errors = sweep.communicate(timeout=200)[1].decode()
+    assert sweep.returncode == 2
+    assert re.fullmatch(r"error: 1 of 2 runs failed: \S+/seed0 \(signal 9\); .*\n", errors), errors
+    assert [record.seed for record in records(tmp_path)] == [1]
+    told = epochs_told(logs[0])
+    assert told[-1] < 4
+    again = subprocess.run(command, **how, timeout=200)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith("1 of 2 runs are finished already")
+    assert "resuming from" in logs[0].read_text()
+    assert len(epochs_told(logs[0])) <= 4 + 1  # at most one epoch is repeated
+    resumed, _ = records(tmp_path)
+    assert resumed.confusion == expected.confusion
+    assert resumed.history["train/step_loss"] == expected.history["train/step_loss"]
 
 
 def lose_power_after_fit(patch):
