@@ -69,6 +69,12 @@ def save_palette(path: Path, label: np.ndarray, colours: bytes = PALETTE.tobytes
     image.save(path, **how)
 
 
+def make_bomb(path: Path) -> None:
+    """Have a PNG's head ask for two billion pixels."""
+    head = b"IHDR" + struct.pack(">2I", 1 << 16, 1 << 15) + path.read_bytes()[24:29]
+    path.write_bytes(path.read_bytes()[:12] + head + struct.pack(">I", zlib.crc32(head)) + path.read_bytes()[33:])
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
@@ -189,6 +195,8 @@ BAD = {
     "link to nowhere": (lambda root: put_link(root / TRAIN), TRAIN, "points nowhere"),
     "frame of 16 bits a colour": (lambda root: put_16_bits(root / TRAIN, 3), TRAIN, "convert it to 8-bit RGB"),
     "grey frame of 16 bits": (lambda root: put_16_bits(root / TRAIN), TRAIN, "convert it to 8-bit RGB"),
+    "frame of two billion pixels": (lambda root: make_bomb(root / TRAIN), TRAIN, "decompression bomb"),
+    "label of two billion pixels": (lambda root: make_bomb(root / LABEL), LABEL, "decompression bomb"),
     "frame twice": (
         lambda root: (root / TRAIN).with_suffix(".jpg").write_bytes((root / TRAIN).read_bytes()),
         TRAIN,

@@ -208,6 +208,46 @@ def test_labels_of_another_kind_are_scored_alike_or_refused_in_one_line(evaluate
     assert_one_line(capsys, "label value 37 is outside 0..11")
 
 
+FOREIGN = {
+    "a split of a pool of a billion": lambda config: config["data"].update(
+        split={"_target_": "msaseg.data.splits.RandomSplit", "pool": 10**9}
+    ),
+    "a split of a seed below 0": lambda config: config["data"].update(
+        split={"_target_": "msaseg.data.splits.RandomSplit", "seed": -1}
+    ),
+    "a split that is none": lambda config: config["data"].update(split=dict(config["data"]["source"])),
+    "a source that is none": lambda config: config["data"]["source"].update(
+        _target_="msaseg.data.splits.OfficialSplit"
+    ),
+    "data that are none": lambda config: config["data"].update(_target_="msaseg.data.splits.OfficialSplit"),
+    "a batch of no number": lambda config: config["data"].update(batch_size="all"),
+    "a seed of no number": lambda config: config["data"]["source"].update(seed="x"),
+    "no precision": lambda config: config.pop("trainer"),
+}
+
+
+@pytest.mark.parametrize("change", FOREIGN.values(), ids=FOREIGN.keys())
+def test_checkpoint_whose_data_cannot_be_is_one_line(evaluate, left, tmp_path, capsys, change):
+    assert evaluate(checkpoint=changed(left, tmp_path / "foreign.ckpt", change)) == (2, None)
+    assert_one_line(capsys, "")
+
+
+def test_checkpoint_that_asks_for_a_batch_of_a_billion_is_scored_in_ones_that_fit(
+    evaluate, left, tmp_path, monkeypatch
+):
+    many = changed(left, tmp_path / "many.ckpt", lambda config: config["data"].update(eval_batch_size=10**9))
+    monkeypatch.setattr("msaseg.evaluate.scored_frames.MOST_SCORED", 2 * 64 * 96 + 1)
+    seen = []
+
+    def counted(logits, images, *words):
+        seen.append(len(images))
+        return class_scores(logits, images, *words)
+
+    monkeypatch.setattr("msaseg.evaluate.scoring.class_scores", counted)
+    assert evaluate(checkpoint=many)[1]["confusion"] == evaluate()[1]["confusion"]
+    assert seen == [2, 1, 2, 1]
+
+
 def test_checkpoint_that_names_a_folder_for_its_cache_or_a_billion_scenes_gets_neither(
     evaluate, left, tmp_path, capsys
 ):

@@ -130,11 +130,14 @@ def test_outputs_that_nobody_may_write_are_named(cli, tmp_path, monkeypatch, cap
     ],
 )
 def test_fault_of_the_machine_is_one_line_with_the_mend(cli, tmp_path, monkeypatch, capsys, error, phrases):
-    monkeypatch.setattr(SegmentationModule, "training_step", raising(error))
-    assert cli(*TINY) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(SegmentationModule, "training_step", raising(error))
+        assert cli(*TINY) == 2
     (line,) = error_lines(capsys)
     assert all(phrase in line for phrase in phrases), line
     assert records(tmp_path) == []
+    assert cli(*TINY) == 0
+    assert len(records(tmp_path)) == 1
 
 
 def test_copy_that_fails_names_the_new_file(tmp_path):
@@ -155,13 +158,16 @@ def test_other_errors_are_not_renamed(tmp_path):
 def test_loader_worker_that_is_lost_is_noticed(cli, tmp_path, monkeypatch, capsys, does, phrase):
     from msaseg.data.dataset import FrameDataset
 
-    monkeypatch.setattr("msaseg.data.datamodule.PATIENCE", 5)
-    monkeypatch.setattr(
-        FrameDataset, "__getitem__", lambda *_: time.sleep(1000) if does == "hangs" else os.kill(os.getpid(), 9)
-    )
-    assert cli(*TINY, "data.num_workers=1") == 2
+    with monkeypatch.context() as patch:
+        patch.setattr("msaseg.data.datamodule.PATIENCE", 5)
+        patch.setattr(
+            FrameDataset, "__getitem__", lambda *_: time.sleep(1000) if does == "hangs" else os.kill(os.getpid(), 9)
+        )
+        assert cli(*TINY, "data.num_workers=1") == 2
     (line,) = error_lines(capsys)
     assert phrase in line
+    assert cli(*TINY, "data.num_workers=0") == 0
+    assert len(records(tmp_path)) == 1
 
 
 def test_run_whose_clock_is_set_back_has_a_record_with_lengths_of_time(cli, tmp_path, monkeypatch):

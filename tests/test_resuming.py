@@ -73,34 +73,54 @@ def process_of(log):
     return None
 
 
-def epochs_told(log):
-    return [int(epoch) for epoch in re.findall(r"epoch (\d+)/", log.read_text())]
+def attempts(log):
+    return log.read_text().split("==== ") if log.exists() else []
+
+
+def epochs_told(text):
+    return [int(epoch) for epoch in re.findall(r"epoch (\d+)/", text)]
 
 
 @pytest.mark.slow
-def test_run_of_a_sweep_killed_in_mid_epoch_is_completed_by_the_same_command_as_if_undisturbed(cli, tmp_path):
+def test_sweep_killed_in_mid_epoch_by_any_end_is_completed_by_the_same_command_as_if_undisturbed(cli, tmp_path):
     words = [*ENET, "protocol.epochs=4", "protocol.source.train=32", "trainer.accelerator=cpu"]
     assert cli(*words, f"paths.outputs={tmp_path / 'undisturbed'}") == 0
     (expected,) = records(tmp_path / "undisturbed")
-    command = [sys.executable, "-m", "msaseg.train", *words, "seed=0,1", "-m"]
-    how = {"cwd": ROOT, "env": os.environ | {"OMP_NUM_THREADS": "1"}, "capture_output": True, "text": True}
-    with subprocess.Popen(command, cwd=ROOT, env=how["env"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as sweep:
-        while not (logs := [log for log in tmp_path.glob("runs/*/*/*/seed0*/console.log") if 2 in epochs_told(log)]):
-            assert sweep.poll() is None, sweep.communicate()
+    folder, told = tmp_path / "sweep", tmp_path / "told"
+    log = folder / "runs" / "single" / "smoke" / "enet" / f"seed0-{expected.config_hash}" / "console.log"
+
+    def start():
+        command = [sys.executable, "-m", "msaseg.train", *words, "seed=0,1", "-m"]
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "MSASEG_OUTPUTS": str(folder)}
+        with told.open("w") as output:
+            return subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+            )
+
+    for done, victim in enumerate(("launcher", "group", "job"), start=1):
+        sweep = start()
+        while done not in epochs_told("".join(attempts(log)[done:])):
+            assert sweep.poll() is None, told.read_text()
             time.sleep(0.02)
-        os.kill(process_of(logs[0]), signal.SIGKILL)
-        errors = sweep.communicate(timeout=200)[1].decode()
-    assert sweep.returncode == 2
-    assert re.fullmatch(r"error: 1 of 2 runs failed: \S+/seed0 \(signal 9\); .*\n", errors), errors
-    assert [record.seed for record in records(tmp_path)] == [1]
-    told = epochs_told(logs[0])
-    assert told[-1] < 4
-    again = subprocess.run(command, **how, timeout=200)
-    assert again.returncode == 0, again.stderr
-    assert again.stdout.startswith("1 of 2 runs are finished already")
-    assert "resuming from" in logs[0].read_text()
-    assert len(epochs_told(logs[0])) <= 4 + 1  # at most one epoch is repeated
-    resumed, _ = records(tmp_path)
+        if victim == "group":
+            os.killpg(sweep.pid, signal.SIGKILL)
+        else:
+            os.kill(process_of(log) if victim == "job" else sweep.pid, signal.SIGKILL)
+        assert sweep.wait(timeout=200) == (2 if victim == "job" else -signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while process_of(log):
+            assert time.monotonic() < deadline, "an orphan trains on"
+            time.sleep(0.1)
+    last = told.read_text().splitlines()[-1]
+    assert re.match(r"error: 1 of 2 runs failed: \S+/seed0 \(signal 9\); ", last), last
+    assert [record.seed for record in records(folder)] == [1]
+    assert start().wait(timeout=200) == 0
+    assert told.read_text().startswith("1 of 2 runs are finished already")
+    assert log.read_text().count("resuming from") == 3
+    assert (
+        len(epochs_told(log.read_text())) <= 4 + 3
+    )  # a resumed run tells the last epoch that is done, and repeats none
+    resumed, _ = records(folder)
     assert resumed.confusion == expected.confusion
     assert resumed.history["train/step_loss"] == expected.history["train/step_loss"]
 
