@@ -1,6 +1,7 @@
 """What a machine does to a run: each ends in one line with the mend, and the same command goes on."""
 
 import errno
+import io
 import os
 import time
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from command_line import ODD_FOLDER, TINY, records
 
+from msaseg.cli.command import one_line
 from msaseg.cli.errors import UserError
 from msaseg.records import files
 from msaseg.records.run import RunRecord
@@ -144,6 +146,14 @@ def test_copy_that_fails_names_the_new_file(tmp_path):
     with pytest.raises(OSError, match="No space") as caught, faults.faults_named(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x", None, "full/a.ckpt")
     assert caught.value.filename == "full/a.ckpt"
+
+
+def test_output_that_the_disk_takes_no_more_is_told_in_one_line(capsys):
+    with io.FileIO("/dev/full", "w") as full, pytest.raises(SystemExit), one_line():
+        full.write(b"x")
+    assert error_lines(capsys) == [
+        "error: the output: No space left on device: free space there or write elsewhere, and repeat the command"
+    ]
 
 
 def test_other_errors_are_not_renamed(tmp_path):

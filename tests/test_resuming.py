@@ -117,9 +117,7 @@ def test_sweep_killed_in_mid_epoch_by_any_end_is_completed_by_the_same_command_a
     assert start().wait(timeout=200) == 0
     assert told.read_text().startswith("1 of 2 runs are finished already")
     assert log.read_text().count("resuming from") == 3
-    assert (
-        len(epochs_told(log.read_text())) <= 4 + 3
-    )  # a resumed run tells the last epoch that is done, and repeats none
+    assert len(epochs_told(log.read_text())) <= 4 + 3  # a resumed one tells the last epoch that is done
     resumed, _ = records(folder)
     assert resumed.confusion == expected.confusion
     assert resumed.history["train/step_loss"] == expected.history["train/step_loss"]

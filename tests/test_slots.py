@@ -1,5 +1,6 @@
 """Jobs on places: started warm, told apart when they break, stopped with the sweep, shared between sweeps."""
 
+import io
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from msaseg.cli.errors import UserError
 from msaseg.sweep import places as places_module
@@ -18,6 +20,7 @@ from msaseg.sweep.gpus import Gpu
 from msaseg.sweep.job import Job
 from msaseg.sweep.locks import Lock, lease
 from msaseg.sweep.places import LEASED, Places, own_gpus
+from msaseg.sweep.progress import SweepProgress
 from msaseg.sweep.slots import CLAIM, Outcome, Slots
 
 TWO = [Gpu("0", ""), Gpu("1", "")]
@@ -169,6 +172,13 @@ def test_job_of_which_the_disk_takes_no_log_is_told_and_its_place_is_free_for_th
     assert outcomes["second"].failure is None
     (tmp_path / "first" / "console.log").unlink()
     assert run([job(tmp_path, "first", work)], Places(gpus, jobs_on_cpu=1))["first"].failure is None
+
+
+def test_sweep_of_whose_own_output_the_disk_takes_no_more_goes_on(tmp_path):
+    with io.TextIOWrapper(io.FileIO("/dev/full", "w"), write_through=True) as full:
+        shown = SweepProgress(1, console=Console(file=full))
+        (outcome,) = Slots(Places(TWO), shown.started, shown.ended, shown.look).run([job(tmp_path, "job0", WORK)])
+    assert outcome.failure is None
 
 
 def test_log_keeps_earlier_attempts(tmp_path):
