@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.connection import wait
@@ -166,7 +167,8 @@ class Slots:
         running = Forked(job, place, time.monotonic(), head, process)
         self._running.append(running)
         self._waiting.remove(job)
-        self.started(running)
+        with suppress(OSError):  # on a full disk it runs untold
+            self.started(running)
 
     def _reap(self, running: Forked) -> None:
         running.process.join()
