@@ -11,6 +11,9 @@ TINY = [
     "logger=csv",
 ]
 
+ODD_FOLDER = "a = b, 'c' \"d\" [e] {f} $g %h é\u4e00"
+"""Signs that Hydra, a shell or a table might take for its own."""
+
 
 def records(folder):
     return [RunRecord.load(path) for path in sorted((folder / "records").rglob("*.json"))]

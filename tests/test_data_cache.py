@@ -6,6 +6,7 @@ import pickle
 import signal
 import time
 from pathlib import Path
+from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 
 import numpy as np
 import pytest
@@ -138,6 +139,19 @@ def test_cache_when_the_build_fails_leaves_nothing_and_a_second_try_works(tree):
         open_cache(tree)
     assert folders(tree) == []
     label.write_bytes(whole)
+    assert len(open_cache(tree).names) == 7
+
+
+def test_cache_when_the_disk_takes_no_more_of_it_is_one_line_and_a_second_try_works(tree):
+    before = getrlimit(RLIMIT_FSIZE)
+    setrlimit(RLIMIT_FSIZE, (5000, before[1]))  # bytes of a file: the system refuses the rest as on a full disk
+    try:
+        with pytest.raises(UserError, match=r"camvid-18x24-\w+: cannot be made .*: free space there") as caught:
+            open_cache(tree)
+    finally:
+        setrlimit(RLIMIT_FSIZE, before)
+    assert "\n" not in str(caught.value)
+    assert folders(tree) == []
     assert len(open_cache(tree).names) == 7
 
 

@@ -1,6 +1,8 @@
 """The tree on disk: what is read, and what is refused with which words."""
 
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -41,6 +43,36 @@ def tree(tmp_path):
 
 def save_label(path: Path, label: np.ndarray) -> None:
     Image.fromarray(label).save(path)
+
+
+ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+"""First row and column, and steps, of the passes of an interlaced PNG."""
+
+
+def save_interlaced(path: Path, pixels: np.ndarray, palette: bytes = b"") -> None:
+    """Write what Pillow reads but does not write: uint8 or uint16 values (H, W), or RGB (H, W, 3)."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    passes = [pixels[y::dy, x::dx] for y, x, dy, dx in ADAM7]
+    rows = b"".join(b"\0" + row.astype(pixels.dtype.newbyteorder(">")).tobytes() for part in passes for row in part)
+    kind = 3 if palette else 2 if pixels.ndim == 3 else 0
+    head = struct.pack(">2I5B", *pixels.shape[1::-1], 8 * pixels.itemsize, kind, 0, 0, 1)
+    chunks = [chunk(b"IHDR", head), chunk(b"PLTE", palette) if palette else b"", chunk(b"IDAT", zlib.compress(rows))]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks) + chunk(b"IEND", b""))
+
+
+def save_palette(path: Path, label: np.ndarray, colours: bytes = PALETTE.tobytes(), **how: int) -> None:
+    image = Image.fromarray(label)
+    image.putpalette(colours)
+    image.save(path, **how)
+
+
+def make_bomb(path: Path) -> None:
+    """Have a PNG's head ask for two billion pixels."""
+    head = b"IHDR" + struct.pack(">2I", 1 << 16, 1 << 15) + path.read_bytes()[24:29]
+    path.write_bytes(path.read_bytes()[:12] + head + struct.pack(">I", zlib.crc32(head)) + path.read_bytes()[33:])
 
 
 def cut(path: Path) -> None:
@@ -123,6 +155,38 @@ BAD = {
         LABEL,
         "indices",
     ),
+    "colours with transparency in a label": (
+        lambda root: save_label(root / LABEL, np.zeros((*SIZE, 4), np.uint8)),
+        LABEL,
+        "mode RGBA: convert its colours to indices",
+    ),
+    "grey with transparency in a label": (
+        lambda root: Image.new("LA", SIZE[::-1]).save(root / LABEL),
+        LABEL,
+        "not mode LA",
+    ),
+    "label of one bit": (lambda root: Image.new("1", SIZE[::-1]).save(root / LABEL), LABEL, "not mode 1"),
+    "label of 16 bits": (lambda root: save_label(root / LABEL, np.zeros(SIZE, np.uint16)), LABEL, "not mode I;16"),
+    "interlaced label of 16 bits": (
+        lambda root: save_interlaced(root / LABEL, np.zeros(SIZE, np.uint16)),
+        LABEL,
+        "not mode I;16",
+    ),
+    "interlaced colours in a label": (
+        lambda root: save_interlaced(root / LABEL, np.zeros((*SIZE, 3), np.uint8)),
+        LABEL,
+        "not mode RGB",
+    ),
+    "palette label of a value 37": (
+        lambda root: save_palette(root / LABEL, np.full(SIZE, 37, np.uint8), bytes(3 * 256)),
+        LABEL,
+        "label value 37 is outside 0..11",
+    ),
+    "truncated interlaced label": (
+        lambda root: (save_interlaced(root / LABEL, np.zeros(SIZE, np.uint8)), cut(root / LABEL)),
+        LABEL,
+        "replace the file",
+    ),
     "truncated frame": (lambda root: cut(root / TRAIN), TRAIN, "replace the file"),
     "truncated label": (lambda root: cut(root / LABEL), LABEL, "replace the file"),
     "empty file": (lambda root: (root / TRAIN).write_bytes(b""), TRAIN, "replace the file"),
@@ -131,6 +195,8 @@ BAD = {
     "link to nowhere": (lambda root: put_link(root / TRAIN), TRAIN, "points nowhere"),
     "frame of 16 bits a colour": (lambda root: put_16_bits(root / TRAIN, 3), TRAIN, "convert it to 8-bit RGB"),
     "grey frame of 16 bits": (lambda root: put_16_bits(root / TRAIN), TRAIN, "convert it to 8-bit RGB"),
+    "frame of two billion pixels": (lambda root: make_bomb(root / TRAIN), TRAIN, "decompression bomb"),
+    "label of two billion pixels": (lambda root: make_bomb(root / LABEL), LABEL, "decompression bomb"),
     "frame twice": (
         lambda root: (root / TRAIN).with_suffix(".jpg").write_bytes((root / TRAIN).read_bytes()),
         TRAIN,
@@ -176,14 +242,31 @@ def test_file_when_cut_anywhere_is_refused_or_whole(tree, file):
     assert refused > 50
 
 
-def test_palette_label_when_read_gives_indices_not_colours(tree):
+LABELS = {
+    "palette": save_palette,
+    "palette of 4 bits": lambda path, label: save_palette(path, label, bits=4),
+    "interlaced": save_interlaced,
+    "interlaced palette": lambda path, label: save_interlaced(path, label, PALETTE.tobytes()),
+}
+
+
+@pytest.mark.parametrize("cached", [True, False])
+@pytest.mark.parametrize("kind", LABELS)
+def test_label_of_another_kind_when_read_gives_its_indices(tree, tmp_path, kind, cached):
+    plain = open_all(tree, False, tmp_path)
+    for frame in list_frames(tree):
+        before = frame.label.read_bytes()
+        LABELS[kind](frame.label, read(frame, 12)[1])
+        assert before[:29] != frame.label.read_bytes()[:29]  # PNG's bits, colour type and interlacing
+    for (_, label), (_, expected) in zip(open_all(tree, cached, tmp_path), plain, strict=True):
+        assert (label == expected).all()
+
+
+def test_interlaced_frame_when_read_has_the_pixels_of_a_plain_one(tree):
     frame = list_frames(tree)[1]
-    indices = read(frame, 12)[1]
-    coloured = Image.fromarray(indices)
-    coloured.putpalette(PALETTE.tobytes())
-    coloured.save(frame.label)
-    assert frame.label.read_bytes()[25] == 3  # PNG's colour type: palette
-    assert (read(frame, 12)[1] == indices).all()
+    image = read(frame, 12)[0]
+    save_interlaced(frame.image, image)
+    assert (read(frame, 12)[0] == image).all()
 
 
 def test_tree_when_not_the_whole_of_camvid_is_warned_of(tree, tmp_path, caplog):

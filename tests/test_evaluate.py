@@ -9,6 +9,7 @@ import pytest
 import torch
 from command_line import TINY, records
 from PIL import Image
+from test_data_camvid import LABELS, save_interlaced
 from trained import leave_checkpoint
 
 from msaseg.classes import IGNORE
@@ -178,6 +179,75 @@ def test_checkpoint_that_is_missing_or_whose_data_is_foreign_is_one_line(evaluat
     assert_one_line(capsys, "os.getcwd is not a class of msaseg.data")
 
 
+def write_frames(root):
+    """Write a tree of two scenes a split, and return the labels of its test."""
+    for split, number in itertools.product(("train", "val", "test"), range(2)):
+        image, label = draw(np.random.default_rng(number), (64, 96))
+        for folder, pixels in ((split, image), (f"{split}annot", label)):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(root / folder / f"{number}.png")
+    return sorted((root / "testannot").iterdir())
+
+
+def test_labels_of_another_kind_are_scored_alike_or_refused_in_one_line(evaluate, tmp_path, capsys):
+    labels = write_frames(tmp_path / "frames")
+    words = ["--protocol=official", f"paths.data={tmp_path / 'frames'}", "protocol.size=[64,96]"]
+    status, plain = evaluate(*words)
+    assert status == 0
+    for save in LABELS.values():
+        for path in labels:
+            save(path, np.asarray(Image.open(path)))
+        assert evaluate(*words)[1]["confusion"] == plain["confusion"]
+    capsys.readouterr()
+    for refused in (np.zeros((64, 96, 3), np.uint8), np.zeros((64, 96, 4), np.uint8), np.zeros((64, 96), np.uint16)):
+        Image.fromarray(refused).save(labels[0])
+        assert evaluate(*words)[0] == 2
+        assert_one_line(capsys, f"{labels[0]}: a label must hold class indices")
+    save_interlaced(labels[0], np.full((64, 96), 37, np.uint8))
+    assert evaluate(*words)[0] == 2
+    assert_one_line(capsys, "label value 37 is outside 0..11")
+
+
+FOREIGN = {
+    "a split of a pool of a billion": lambda config: config["data"].update(
+        split={"_target_": "msaseg.data.splits.RandomSplit", "pool": 10**9}
+    ),
+    "a split of a seed below 0": lambda config: config["data"].update(
+        split={"_target_": "msaseg.data.splits.RandomSplit", "seed": -1}
+    ),
+    "a split that is none": lambda config: config["data"].update(split=dict(config["data"]["source"])),
+    "a source that is none": lambda config: config["data"]["source"].update(
+        _target_="msaseg.data.splits.OfficialSplit"
+    ),
+    "data that are none": lambda config: config["data"].update(_target_="msaseg.data.splits.OfficialSplit"),
+    "a batch of no number": lambda config: config["data"].update(batch_size="all"),
+    "a seed of no number": lambda config: config["data"]["source"].update(seed="x"),
+    "no precision": lambda config: config.pop("trainer"),
+}
+
+
+@pytest.mark.parametrize("change", FOREIGN.values(), ids=FOREIGN.keys())
+def test_checkpoint_whose_data_cannot_be_is_one_line(evaluate, left, tmp_path, capsys, change):
+    assert evaluate(checkpoint=changed(left, tmp_path / "foreign.ckpt", change)) == (2, None)
+    assert_one_line(capsys, "")
+
+
+def test_checkpoint_that_asks_for_a_batch_of_a_billion_is_scored_in_ones_that_fit(
+    evaluate, left, tmp_path, monkeypatch
+):
+    many = changed(left, tmp_path / "many.ckpt", lambda config: config["data"].update(eval_batch_size=10**9))
+    monkeypatch.setattr("msaseg.evaluate.scored_frames.MOST_SCORED", 2 * 64 * 96 + 1)
+    seen = []
+
+    def counted(logits, images, *words):
+        seen.append(len(images))
+        return class_scores(logits, images, *words)
+
+    monkeypatch.setattr("msaseg.evaluate.scoring.class_scores", counted)
+    assert evaluate(checkpoint=many)[1]["confusion"] == evaluate()[1]["confusion"]
+    assert seen == [2, 1, 2, 1]
+
+
 def test_checkpoint_that_names_a_folder_for_its_cache_or_a_billion_scenes_gets_neither(
     evaluate, left, tmp_path, capsys
 ):
@@ -185,10 +255,7 @@ def test_checkpoint_that_names_a_folder_for_its_cache_or_a_billion_scenes_gets_n
         source = {"_target_": "msaseg.data.camvid.CamVid", "root": str(tmp_path / "frames"), "size": [64, 96]}
         config["data"]["source"] = source | {"cache_dir": str(tmp_path / "climbed")}
 
-    for split, number in itertools.product(("train", "val", "test"), range(2)):
-        for folder, pixels in ((split, street(number)), (f"{split}annot", np.zeros((64, 96), np.uint8))):
-            (tmp_path / "frames" / folder).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(tmp_path / "frames" / folder / f"{number}.png")
+    write_frames(tmp_path / "frames")
     status, _ = evaluate(checkpoint=changed(left, tmp_path / "climbing.ckpt", climbing))
     assert status == 0
     assert not (tmp_path / "climbed").exists()

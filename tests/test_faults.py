@@ -1,13 +1,15 @@
 """What a machine does to a run: each ends in one line with the mend, and the same command goes on."""
 
 import errno
+import io
 import os
 import time
 
 import pytest
 import torch
-from command_line import TINY, records
+from command_line import ODD_FOLDER, TINY, records
 
+from msaseg.cli.command import one_line
 from msaseg.cli.errors import UserError
 from msaseg.records import files
 from msaseg.records.run import RunRecord
@@ -87,13 +89,28 @@ def test_table_that_cannot_be_written_is_one_line_and_stays_whole(suite, monkeyp
 
 
 def test_run_below_a_folder_of_an_odd_name_is_made_and_passed_over(cli, tmp_path, monkeypatch):
-    folder = tmp_path / "a = b, 'c' [d] {e} $f é\u4e00"
+    folder = tmp_path / ODD_FOLDER
     monkeypatch.setenv("MSASEG_OUTPUTS", str(folder))
     assert cli(*TINY) == 0
     made = records(folder)
     assert len(made) == 1
     assert cli(*TINY) == 0
     assert records(folder) == made
+
+
+@pytest.mark.slow
+def test_sweep_below_a_folder_of_an_odd_name_is_made_and_passed_over(cli, tmp_path, monkeypatch, capfd):
+    folder = tmp_path / ODD_FOLDER
+    monkeypatch.setenv("MSASEG_OUTPUTS", str(folder))
+    words = [*TINY, "trainer.accelerator=cpu", "seed=0,1", "-m"]
+    assert cli(*words) == 0, capfd.readouterr()
+    made = records(folder)
+    assert [record.seed for record in made] == [0, 1]
+    assert all("epoch 2/2" in log.read_text() for log in folder.rglob("console.log"))
+    assert cli(*words) == 0
+    assert "2 of 2 runs are finished already" in capfd.readouterr().out
+    assert records(folder) == made
+    assert [path.name for path in tmp_path.iterdir()] == [ODD_FOLDER]
 
 
 def test_outputs_that_nobody_may_write_are_named(cli, tmp_path, monkeypatch, capsys):
@@ -115,17 +132,28 @@ def test_outputs_that_nobody_may_write_are_named(cli, tmp_path, monkeypatch, cap
     ],
 )
 def test_fault_of_the_machine_is_one_line_with_the_mend(cli, tmp_path, monkeypatch, capsys, error, phrases):
-    monkeypatch.setattr(SegmentationModule, "training_step", raising(error))
-    assert cli(*TINY) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(SegmentationModule, "training_step", raising(error))
+        assert cli(*TINY) == 2
     (line,) = error_lines(capsys)
     assert all(phrase in line for phrase in phrases), line
     assert records(tmp_path) == []
+    assert cli(*TINY) == 0
+    assert len(records(tmp_path)) == 1
 
 
 def test_copy_that_fails_names_the_new_file(tmp_path):
     with pytest.raises(OSError, match="No space") as caught, faults.faults_named(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x", None, "full/a.ckpt")
     assert caught.value.filename == "full/a.ckpt"
+
+
+def test_output_that_the_disk_takes_no_more_is_told_in_one_line(capsys):
+    with io.FileIO("/dev/full", "w") as full, pytest.raises(SystemExit), one_line():
+        full.write(b"x")
+    assert error_lines(capsys) == [
+        "error: the output: No space left on device: free space there or write elsewhere, and repeat the command"
+    ]
 
 
 def test_other_errors_are_not_renamed(tmp_path):
@@ -140,13 +168,16 @@ def test_other_errors_are_not_renamed(tmp_path):
 def test_loader_worker_that_is_lost_is_noticed(cli, tmp_path, monkeypatch, capsys, does, phrase):
     from msaseg.data.dataset import FrameDataset
 
-    monkeypatch.setattr("msaseg.data.datamodule.PATIENCE", 5)
-    monkeypatch.setattr(
-        FrameDataset, "__getitem__", lambda *_: time.sleep(1000) if does == "hangs" else os.kill(os.getpid(), 9)
-    )
-    assert cli(*TINY, "data.num_workers=1") == 2
+    with monkeypatch.context() as patch:
+        patch.setattr("msaseg.data.datamodule.PATIENCE", 5)
+        patch.setattr(
+            FrameDataset, "__getitem__", lambda *_: time.sleep(1000) if does == "hangs" else os.kill(os.getpid(), 9)
+        )
+        assert cli(*TINY, "data.num_workers=1") == 2
     (line,) = error_lines(capsys)
     assert phrase in line
+    assert cli(*TINY, "data.num_workers=0") == 0
+    assert len(records(tmp_path)) == 1
 
 
 def test_run_whose_clock_is_set_back_has_a_record_with_lengths_of_time(cli, tmp_path, monkeypatch):

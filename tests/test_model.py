@@ -197,6 +197,7 @@ def test_module_when_loaded_from_its_checkpoint_computes_and_trains_on(tmp_path,
         (lambda model: model.update(optimizer={"_target_": "os.system", "_partial_": True}), "os.system is no part"),
         (lambda model: model.update(loss={"_target_": "torch.optim.adam.torch.load"}), "torch.load is no part"),
         (lambda model: model.pop("lr"), "lr"),
+        (lambda model: model.update(lr=10**400), "int too large"),
     ],
 )
 def test_module_whose_recipe_is_foreign_is_refused_in_one_line(checkpoint, tmp_path, change, said):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from command_line import ODD_FOLDER
 from PIL import Image
 from trained import leave_checkpoint
 
@@ -375,6 +376,17 @@ def test_names_when_odd_are_predicted_and_harmless_in_the_terminal(predict, tmp_
     assert "bada\\nb.png: cannot be decoded" in told.err
     assert "\\udcff\\udcfe.png: cannot be decoded" in told.err
     assert list((tmp_path / "out").rglob(".*")) == []
+
+
+def test_checkpoint_picture_and_output_below_a_folder_of_an_odd_name_are_as_anywhere(checkpoint, tmp_path, capsys):
+    folder = tmp_path / ODD_FOLDER
+    picture = save(folder / "a = b, é.png", scene(64, 80))
+    left = folder / "weights, 1.ckpt"
+    left.write_bytes(checkpoint.read_bytes())
+    for source, output in ((picture, folder / "one = 1"), (folder, folder / "all, of them")):
+        assert command.main([str(left), str(source), "--out", str(output)]) == 0
+        assert [path.name for path in (output / "labels").iterdir()] == [picture.name]
+    assert capsys.readouterr().err == ""
 
 
 def test_video_of_an_odd_name_is_one_line(predict, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """One run in several processes: the batches, losses and scores of one, and it stops as one."""
 
+import json
 import os
 import re
 import shutil
@@ -12,11 +13,12 @@ from pathlib import Path
 import pytest
 import pytorch_lightning as pl
 import torch
-from command_line import TINY, records
+from command_line import ODD_FOLDER, TINY, records
 
 from msaseg.config import ROOT, compose_run, config_hash
 from msaseg.data import sampler as sampler_module
 from msaseg.data.sampler import EpochSampler
+from msaseg.evaluate.__main__ import main as evaluate
 from msaseg.training.batch_norm import SyncBatchNormOnCpu
 
 CPU = [*TINY, "trainer.accelerator=cpu"]
@@ -92,6 +94,24 @@ def test_scores_of_the_same_weights_are_those_of_one_process_exactly(cli, tmp_pa
         scored.append((record.confusion["test"], record.metrics["test"], record.frame_matrices))
     assert scored[0] == scored[1] == scored[2]
     assert sum(map(bool, torch.tensor(scored[0][0]).sum(0))) > 1  # it predicts several classes
+
+
+@pytest.mark.slow
+def test_runs_in_processes_of_a_sweep_take_all_places_and_score_as_one_process(cli, tmp_path, monkeypatch, capfd):
+    folder = tmp_path / ODD_FOLDER
+    monkeypatch.setenv("MSASEG_OUTPUTS", str(folder))
+    words = ["data.batch_size=6", "model.lr=0.01", "protocol.source.train=24", "protocol.source.test=7"]
+    assert cli("-m", *CPU, *words, "trainer.devices=2", "seed=0,1", "hydra.launcher.jobs_on_cpu=2") == 0
+    told = re.findall(r"msanet/seed(\d) (starts|done)", capfd.readouterr().out)
+    assert told == [("0", "starts"), ("0", "done"), ("1", "starts"), ("1", "done")]
+    first, second = made = records(folder)
+    assert [(record.seed, record.hardware["processes"]) for record in made] == [(0, 2), (1, 2)]
+    assert first.confusion != second.confusion
+    for record in made:
+        (weights,) = folder.glob(f"runs/*/*/*/seed{record.seed}*/weights.ckpt")
+        assert evaluate([str(weights), f"--out={tmp_path / 'scores.json'}", "--device=cpu"]) == 0
+        alone = json.loads((tmp_path / "scores.json").read_text())
+        assert alone["confusion"] == record.confusion["test"]
 
 
 def start(folder, *words):

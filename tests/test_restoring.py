@@ -1,9 +1,13 @@
 """A checkpoint alone gives the trained net back; what is no checkpoint is refused in one line and never executed."""
 
+import functools
 import pickle
 import random
+import signal
 import socket
-from contextlib import suppress
+import zipfile
+from contextlib import contextmanager, suppress
+from resource import RUSAGE_SELF, getrusage
 
 import pytest
 import torch
@@ -182,9 +186,28 @@ def spoil(state, value):
     state[first_weight(state)][0, 0, 0, 0] = value
 
 
+def endless():
+    more = []
+    more.append(more)
+    return more
+
+
+def doubled(times):
+    return [doubled(times - 1)] * 2 if times else []
+
+
+def share(state, config):
+    """Ask for a wide net, all of whose weights are one number of the file."""
+    config["model"]["net"]["width"] = 8192
+    with torch.device("meta"):
+        net = construct(config["model"]["net"], "msaseg.nets")
+    state.update({f"net.{name}": torch.zeros(()).expand(tensor.shape) for name, tensor in net.state_dict().items()})
+
+
 HOSTILE = {
     "input of 0 pixels": lambda state, config: config["data"]["source"].update(size=[0, 96]),
     "input of 1000000 pixels": lambda state, config: config["data"]["source"].update(size=[1000000, 1000000]),
+    "input of 8192 pixels": lambda state, config: config["data"]["source"].update(size=[64, 8192]),
     "input of no number": lambda state, config: config["data"]["source"].update(size=[64.0, "96"]),
     "input of one side": lambda state, config: config["data"]["source"].update(size=[64]),
     "a billion classes": lambda state, config: config["model"].update(num_classes=10**9),
@@ -194,6 +217,9 @@ HOSTILE = {
     "a width of a billion": lambda state, config: config["model"]["net"].update(width=10**9),
     "keys that cannot be sorted": lambda state, config: config.update({1: 2, "a": 3}),
     "a key that is no word": lambda state, config: config["data"].update({(1, 2): 3}),
+    "a list that holds itself": lambda state, config: config.update(more=endless()),
+    "a list of a billion lists": lambda state, config: config["model"]["net"].update(more=doubled(30)),
+    "a billion numbers that are one": share,
     "a tensor without a name": lambda state, config: state.update({5: torch.zeros(1)}),
     "a weight that is no tensor": lambda state, config: state.update({first_weight(state): 3}),
     "a weight of NaN": lambda state, config: spoil(state, float("nan")),
@@ -208,7 +234,58 @@ HOSTILE = {
 
 @pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE.keys())
 def test_checkpoint_that_asks_for_what_cannot_be_is_refused_in_one_line(rewritten, change):
-    assert len(refused(rewritten(change))) < 600
+    path = rewritten(change)
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+    assert len(refused(path)) < 600
+    assert getrusage(RUSAGE_SELF).ru_maxrss - before < 200_000  # KB
+
+
+def numbers(part, where=()):
+    """Yield the place of each number of a configuration."""
+    for key, value in part.items():
+        if isinstance(value, dict):
+            yield from numbers(value, (*where, key))
+        elif type(value) in (int, float):
+            yield *where, key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", sorted(path.stem for path in (CONF / "model").glob("*.yaml")))
+def test_checkpoint_with_any_number_of_its_net_without_measure_is_refused_at_once(tmp_path, model):
+    leave_checkpoint(tmp_path / "a.ckpt", f"model={model}")
+    content = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    net = content["msaseg"]["config"]["model"]["net"]
+    for *way, last in list(numbers(net)):
+        part = functools.reduce(dict.__getitem__, way, net)
+        whole = part[last]
+        for value in (10**9, 10**400, float("inf")):
+            part[last] = value
+            torch.save(content, tmp_path / "a.ckpt")
+            with within_seconds(60):
+                refused(tmp_path / "a.ckpt")
+        part[last] = whole
+
+
+@contextmanager
+def within_seconds(number):
+    def late(*_):
+        raise TimeoutError(f"not done in {number} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(number)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_packed_checkpoint_is_refused_for_a_small_one_could_fill_the_memory(left, tmp_path):
+    path = tmp_path / "packed.ckpt"
+    with zipfile.ZipFile(left[0]) as whole, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for entry in whole.infolist():
+            packed.writestr(entry.filename, whole.read(entry))
+    assert "it is packed" in refused(path)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,19 @@
 """A run broken off in any epoch and resumed: it ends as if nothing had happened."""
 
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 import pytorch_lightning as pl
 import torch
 from command_line import TINY, records
 
+from msaseg.config import ROOT
 from msaseg.training.module import SegmentationModule
 
 pytestmark = [
@@ -51,6 +60,67 @@ def test_run_broken_off_in_each_epoch_ends_with_the_weights_of_an_unbroken_one(c
     assert all(tensor.equal(whole[name]) for name, tensor in weights(tmp_path).items())
     assert resumed.confusion == record.confusion
     assert resumed.history["train/step_loss"] == record.history["train/step_loss"]
+
+
+def process_of(log):
+    """Return the process that writes a log, or None."""
+    for link in Path("/proc").glob("[0-9]*/fd/1"):
+        try:
+            if os.readlink(link) == str(log):
+                return int(link.parts[2])
+        except OSError:
+            continue
+    return None
+
+
+def attempts(log):
+    return log.read_text().split("==== ") if log.exists() else []
+
+
+def epochs_told(text):
+    return [int(epoch) for epoch in re.findall(r"epoch (\d+)/", text)]
+
+
+@pytest.mark.slow
+def test_sweep_killed_in_mid_epoch_by_any_end_is_completed_by_the_same_command_as_if_undisturbed(cli, tmp_path):
+    words = [*ENET, "protocol.epochs=4", "protocol.source.train=32", "trainer.accelerator=cpu"]
+    assert cli(*words, f"paths.outputs={tmp_path / 'undisturbed'}") == 0
+    (expected,) = records(tmp_path / "undisturbed")
+    folder, told = tmp_path / "sweep", tmp_path / "told"
+    log = folder / "runs" / "single" / "smoke" / "enet" / f"seed0-{expected.config_hash}" / "console.log"
+
+    def start():
+        command = [sys.executable, "-m", "msaseg.train", *words, "seed=0,1", "-m"]
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "MSASEG_OUTPUTS": str(folder)}
+        with told.open("w") as output:
+            return subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+            )
+
+    for done, victim in enumerate(("launcher", "group", "job"), start=1):
+        sweep = start()
+        while done not in epochs_told("".join(attempts(log)[done:])):
+            assert sweep.poll() is None, told.read_text()
+            time.sleep(0.02)
+        if victim == "group":
+            os.killpg(sweep.pid, signal.SIGKILL)
+        else:
+            os.kill(process_of(log) if victim == "job" else sweep.pid, signal.SIGKILL)
+        assert sweep.wait(timeout=200) == (2 if victim == "job" else -signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while process_of(log):
+            assert time.monotonic() < deadline, "an orphan trains on"
+            time.sleep(0.1)
+    last = told.read_text().splitlines()[-1]
+    assert re.match(r"error: 1 of 2 runs failed: \S+/seed0 \(signal 9\); ", last), last
+    assert [record.seed for record in records(folder)] == [1]
+    assert start().wait(timeout=200) == 0
+    assert told.read_text().startswith("1 of 2 runs are finished already")
+    assert log.read_text().count("resuming from") == 3
+    assert len(epochs_told(log.read_text())) <= 4 + 3  # a resumed one tells the last epoch that is done
+    resumed, _ = records(folder)
+    assert resumed.confusion == expected.confusion
+    assert resumed.history["train/step_loss"] == expected.history["train/step_loss"]
 
 
 def lose_power_after_fit(patch):

@@ -1,5 +1,6 @@
 """Jobs on places: started warm, told apart when they break, stopped with the sweep, shared between sweeps."""
 
+import io
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from msaseg.cli.errors import UserError
 from msaseg.sweep import places as places_module
@@ -18,6 +20,7 @@ from msaseg.sweep.gpus import Gpu
 from msaseg.sweep.job import Job
 from msaseg.sweep.locks import Lock, lease
 from msaseg.sweep.places import LEASED, Places, own_gpus
+from msaseg.sweep.progress import SweepProgress
 from msaseg.sweep.slots import CLAIM, Outcome, Slots
 
 TWO = [Gpu("0", ""), Gpu("1", "")]
@@ -141,6 +144,41 @@ def test_job_whose_old_result_stays_as_it_was_has_failed(tmp_path):
 def test_job_whose_folder_cannot_be_made_is_told(tmp_path):
     (tmp_path / "works").write_text("a file where the folder should be")
     assert "works" in str(run([job(tmp_path, "works", WORK)])["works"].failure)
+
+
+FULL = """
+    import os, sys
+    for number in (1, 2):
+        os.dup2(os.open("/dev/full", os.O_WRONLY), number)
+    print("lost")
+    print("lost too", file=sys.stderr, flush=True)
+"""
+
+
+def test_job_whose_log_the_disk_takes_no_more_is_made_and_fails_as_it_would(tmp_path):
+    jobs = [job(tmp_path, "made", FULL + "    RESULT.write_text('')"), job(tmp_path, "fails", FULL + "    sys.exit(2)")]
+    outcomes = run(jobs)
+    assert outcomes["made"].failure is None
+    assert str(outcomes["fails"].failure).startswith("exit code 2")
+
+
+@pytest.mark.parametrize("gpus", [TWO[:1], []])
+def test_job_of_which_the_disk_takes_no_log_is_told_and_its_place_is_free_for_the_next(tmp_path, gpus):
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "console.log").symlink_to("/dev/full")
+    work = WORK.replace('os.environ["CUDA_VISIBLE_DEVICES"]', "0")
+    outcomes = run([job(tmp_path, name, work) for name in ("first", "second")], Places(gpus, jobs_on_cpu=1))
+    assert "No space left on device" in str(outcomes["first"].failure)
+    assert outcomes["second"].failure is None
+    (tmp_path / "first" / "console.log").unlink()
+    assert run([job(tmp_path, "first", work)], Places(gpus, jobs_on_cpu=1))["first"].failure is None
+
+
+def test_sweep_of_whose_own_output_the_disk_takes_no_more_goes_on(tmp_path):
+    with io.TextIOWrapper(io.FileIO("/dev/full", "w"), write_through=True) as full:
+        shown = SweepProgress(1, console=Console(file=full))
+        (outcome,) = Slots(Places(TWO), shown.started, shown.ended, shown.look).run([job(tmp_path, "job0", WORK)])
+    assert outcome.failure is None
 
 
 def test_log_keeps_earlier_attempts(tmp_path):

@@ -190,8 +190,9 @@ sys.exit(reproduce([load_tables()["pooling_sweep"]], Plan(Path({outputs!r})), "s
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_reproduce_ended_alone_leaves_no_run_behind(suite, monkeypatch, number):
+@pytest.mark.usefixtures("without_preload")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_reproduce_ended_alone_leaves_no_run_behind_and_the_same_command_completes(suite, monkeypatch, number):
     stand_in(suite, monkeypatch, sleeps=True)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(suite.folder), str(ROOT)])}
     code = REPRODUCE.format(outputs=str(suite.outputs))
@@ -202,11 +203,13 @@ def test_reproduce_ended_alone_leaves_no_run_behind(suite, monkeypatch, number):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     process.send_signal(number)
-    assert process.wait(timeout=20) == (143 if number == signal.SIGTERM else -number)
+    assert process.wait(timeout=20) == (-number if number == signal.SIGKILL else 128 + number)
     while any(Path(f"/proc/{file.read_text()}").exists() for file in files):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert len(list(suite.outputs.glob("pid-*"))) == 2
+    train = stand_in(suite, monkeypatch)
+    assert reproduce([suite.table], suite.plan, "smoke", [0], train) == 0
 
 
 def test_folder_of_a_run_is_where_the_run_itself_writes(suite):

@@ -36,8 +36,9 @@ def explain(error: BaseException, overrides: list[str]) -> str | None:
         if isinstance(link, UserError):
             return str(link)
     for link in chain:
-        if isinstance(link, OSError) and link.errno in DISK and link.filename:
-            return f"{link.filename}: {link.strerror}: free space there or write elsewhere, and repeat the command"
+        if isinstance(link, OSError) and link.errno in DISK and (link.filename or link.errno == errno.ENOSPC):
+            mend = "free space there or write elsewhere, and repeat the command"
+            return f"{link.filename or 'the output'}: {link.strerror}: {mend}"
         if isinstance(link, MissingConfigException):
             return _unknown_option(link)
         if isinstance(link, InstantiationException):

@@ -1,6 +1,8 @@
 """The frames that a checkpoint is scored on, and whether it was trained on them."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
@@ -9,11 +11,14 @@ from msaseg.cli.errors import UserError
 from msaseg.cli.mistakes import suggestion
 from msaseg.config import compose_run, loader_workers
 from msaseg.data.datamodule import CamVidDataModule
+from msaseg.evaluate.scoring import precision
 from msaseg.tables.protocols import protocol_names
 from msaseg.training.restore import Restored, construct
 from msaseg.training.trainer import build
 
 DATA = "msaseg.data"
+MOST_SCORED = 1 << 24
+"""Pixels of a batch, at most, whatever a checkpoint asks for."""
 
 
 class ScoredFrames(NamedTuple):
@@ -51,19 +56,24 @@ def scored_frames(restored: Restored, protocol: str | None, split: str, override
                     f"{word}: it changes a protocol: add --protocol NAME ({restored.protocol} trained this)"
                 )
         config = compose_run(list(overrides))
-        data = _own_data(restored, config)
+        with _as_trained(restored):
+            data = _own_data(restored, config)
+            data.setup()
     else:
         if protocol not in protocol_names():
             raise UserError(f"--protocol {protocol}: {suggestion(protocol, protocol_names())}")
         config = compose_run([f"protocol={protocol}", "protocol.weights=none", *overrides])
         data = build(config, "data")
-    data.setup()
+        data.setup()
     names: tuple[str, ...] = getattr(data.splits, split)
     name = protocol or restored.protocol
     if not names:
         other = "test" if split == "val" else "val"
         raise UserError(f"--split {split}: protocol {name} has no such frames: write --split {other}")
-    return ScoredFrames(name, data, names, len(_trained_on(restored, data, config).intersection(names)))
+    with _as_trained(restored):
+        precision(restored)
+        trained = _trained_on(restored, data, config)
+    return ScoredFrames(name, data, names, len(trained.intersection(names)))
 
 
 def warning(restored: Restored, frames: ScoredFrames) -> str | None:
@@ -82,17 +92,22 @@ def warning(restored: Restored, frames: ScoredFrames) -> str | None:
 
 
 def _own_data(restored: Restored, config: DictConfig) -> CamVidDataModule:
-    data = _built(restored, restored.config["data"] | {"num_workers": loader_workers()}, config)
-    assert isinstance(data, CamVidDataModule)
+    data = construct(_filled(restored.config["data"] | {"num_workers": loader_workers()}, config), DATA)
+    if not isinstance(data, CamVidDataModule):
+        raise TypeError("no data")
+    fitting = max(1, MOST_SCORED // math.prod(restored.size))
+    data.eval_batch_size = min(data.eval_batch_size, fitting)
     return data
 
 
-def _built(restored: Restored, part: dict[str, Any], config: DictConfig) -> Any:  # noqa: ANN401 - data, source, split
+@contextmanager
+def _as_trained(restored: Restored) -> Iterator[None]:
+    """Within it what a checkpoint says of its data is a mistake of the checkpoint."""
     try:
-        return construct(_filled(part, config), DATA)
+        yield
     except UserError:
         raise
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         reason = " ".join(str(error).split())
         mend = "use the version of msaseg that trained it"
         raise UserError(f"{restored.path}: its data cannot be built ({reason}): {mend}") from error
@@ -117,8 +132,8 @@ def _trained_on(restored: Restored, data: CamVidDataModule, config: DictConfig) 
     """Return the ids of the frames that trained the checkpoint, as the source of `data` names them."""
     own = restored.config["data"]
     uncached = {"cache_dir": None} if "cache_dir" in own["source"] else {}  # the names are enough
-    source = _built(restored, own["source"] | uncached, config)
-    split = _built(restored, own.get("split", {}), config)
+    source: Any = construct(_filled(own["source"] | uncached, config), DATA)
+    split: Any = construct(_filled(own.get("split", {}), config), DATA)
     if type(source) is not type(data.source):
         return set()
     return set(split(source.open().names).train)

@@ -72,6 +72,6 @@ def bilinear_upsampling(channels: int, factor: int) -> nn.ConvTranspose2d:
     line = 1 - (torch.arange(2 * factor) + 0.5 - factor).abs() / factor
     with torch.no_grad():
         up.weight.zero_()
-        for channel in range(channels):
-            up.weight[channel, channel] = line[:, None] * line
+        diagonal = torch.arange(channels)
+        up.weight[diagonal, diagonal] = line[:, None] * line
     return up

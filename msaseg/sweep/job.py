@@ -1,6 +1,7 @@
 """One run of a sweep as a process, forked from a server that has loaded the heavy modules already."""
 
 import atexit
+import io
 import multiprocessing
 import os
 import runpy
@@ -72,8 +73,11 @@ def _run(job: Job, environment: Mapping[str, str], _locks: Sequence[Lock]) -> No
     for descriptor in (sys.stdout.fileno(), sys.stderr.fileno()):
         os.dup2(log, descriptor)
     os.close(log)
+    sys.stdout, sys.stderr = (
+        io.TextIOWrapper(_Log(number, "wb", closefd=False), "utf-8", "backslashreplace") for number in (1, 2)
+    )
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        stream.reconfigure(write_through=True)
     os.environ.clear()
     os.environ.update(environment)
     module, *sys.argv[1:] = job.command
@@ -81,6 +85,16 @@ def _run(job: Job, environment: Mapping[str, str], _locks: Sequence[Lock]) -> No
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     finally:
         atexit._run_exitfuncs()  # as at the end of any program: `multiprocessing` leaves it out
+
+
+class _Log(io.FileIO):
+    """A log of which a full disk takes no more: the rest is lost, and stops nothing."""
+
+    def write(self, content: bytes) -> int:  # type: ignore[override]
+        try:
+            return super().write(content)
+        except OSError:
+            return len(content)
 
 
 def _die_with_the_sweep() -> None:

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -91,7 +92,8 @@ class SweepProgress:
     def _say(self, line: str, style: str = "") -> None:
         self._said = time.monotonic()
         self._bar.update(self._task, completed=self.ends)
-        self.console.print(escape(line), style=style, soft_wrap=True, highlight=False)
+        with suppress(OSError):  # on a full disk the sweep goes on untold
+            self.console.print(escape(line), style=style, soft_wrap=True, highlight=False)
 
 
 def where(running: Running) -> str:

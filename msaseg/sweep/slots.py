@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.connection import wait
@@ -145,7 +146,14 @@ class Slots:
             place = self.places.take(job.places)
             if place is None:
                 return False
-            self._start(context, job, place, claim)
+            try:
+                self._start(context, job, place, claim)
+            except OSError:  # a full disk took no log of it
+                self.places.give_back(place)
+                raise
+            finally:
+                for lock in place.locks:
+                    lock.release()
             return True
         finally:
             claim.release()
@@ -156,12 +164,11 @@ class Slots:
             head = log.tell()
         variables = {**os.environ, **self.environment, **place.environment, "PYTHONUNBUFFERED": "1"}
         process = start(context, job, variables, (claim, *place.locks))
-        for lock in place.locks:
-            lock.release()
         running = Forked(job, place, time.monotonic(), head, process)
         self._running.append(running)
         self._waiting.remove(job)
-        self.started(running)
+        with suppress(OSError):  # on a full disk it runs untold
+            self.started(running)
 
     def _reap(self, running: Forked) -> None:
         running.process.join()

@@ -23,6 +23,16 @@ RANK = "LOCAL_RANK"
 STARTER = "MSASEG_STARTER"
 """Environment variable with the process that started this one as one of several."""
 
+RUN_DIR = "MSASEG_RUN_DIR"
+"""Environment variable with the folder of the run: its name may hold what Hydra would read in a word."""
+
+START = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+runpy.run_module("msaseg.train", run_name="__main__", alter_sys=True)
+"""
+"""Code of a process: told to stop while it still imports, it ends without a word."""
+
 PAUSE = 5.0
 """Seconds that make an error be told once, by the first process if all share it: the others wait, and are stopped."""
 
@@ -49,15 +59,15 @@ def run_processes(count: int, run_dir: Path) -> None:
     """
     chosen = HydraConfig.get().overrides
     words = [*chosen.task, *(word for word in chosen.hydra if not word.startswith("hydra.mode"))]
-    words += [f'hydra.run.dir="{run_dir}"', "hydra.output_subdir=null"]
+    words += [f"hydra.run.dir=${{oc.env:{RUN_DIR}}}", "hydra.output_subdir=null"]
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "TORCH_CPP_LOG_LEVEL": "ERROR"}
-    shared[STARTER] = str(os.getpid())
+    shared |= {STARTER: str(os.getpid()), RUN_DIR: str(run_dir)}
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for number in range(count):
             processes.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "msaseg.train", *words],
+                    [sys.executable, "-c", START, *words],
                     env={**os.environ, **shared, RANK: str(number)},
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL if number else None,

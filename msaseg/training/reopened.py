@@ -42,7 +42,7 @@ def reopened(checkpoint: Path | str, device: str | torch.device | None, kind: ty
         recipe: dict[str, Any] = {key: _built(model.get(key)) for key in RECIPE}
         recipe |= {key: float(model[key]) for key in ("lr", "encoder_lr")}
         module = kind(restored.name, restored.net, len(restored.classes), **recipe)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = " ".join(str(error).split())
         mend = "use the version of msaseg that trained it"
         raise UserError(f"{restored.path}: its training cannot be set up ({reason}): {mend}") from error

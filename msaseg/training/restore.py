@@ -5,9 +5,10 @@ import importlib
 import inspect
 import pkgutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,8 +25,12 @@ from msaseg.training import weights_file
 from msaseg.training.inference import logits
 
 NETS = "msaseg.nets"
-LARGEST = 8192
+LARGEST = 4096
 """Pixels of a side that a checkpoint may ask for."""
+MOST = 10_000
+"""Values of a configuration; those of a run have a few hundred."""
+SHARED = 4
+"""Places in which a tensor of a file may stand: a pyramid has one encoder for three scales."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +124,9 @@ def reopen(checkpoint: Path | str) -> Restored:
     try:
         part = config["model"]["net"]
         own = {name.removeprefix("net."): tensor for name, tensor in state.items() if name.startswith("net.")}
+        _check_facts(config)
         with torch.device("meta"):
             restored = Restored(path, _net(part), config)
-        _check_facts(restored)
         _check_tensors(restored, own)
         restored = Restored(path, _net(part), config)
         restored.net.load_state_dict(own)
@@ -194,26 +199,35 @@ def _net(part: Mapping[str, Any]) -> SegmentationNet:
     return net
 
 
-def _check_facts(restored: Restored) -> None:
+def _check_facts(config: dict[str, Any]) -> None:
     """Refuse a configuration that no run of the suite can have had.
 
     Raises:
         ValueError: it asks for another number of classes than its net has or than there are, or for an input that
-            cannot be; a name is no word.
+            cannot be; a name is no word; it has no end, for a file can hold a list that holds itself.
         TypeError: it cannot be hashed.
     """
-    classes, model = restored.config["model"]["num_classes"], restored.config["model"]
+    if len(list(islice(_values(config), MOST + 1))) > MOST:
+        raise ValueError(f"a configuration of more than {MOST} values")
+    classes, model = config["model"]["num_classes"], config["model"]
     if type(classes) is not int or not 1 <= classes <= len(CLASSES):
         raise ValueError(f"num_classes={classes}: there are 1 to {len(CLASSES)}")
     if model["net"].get("num_classes", classes) != classes:
         raise ValueError(f"num_classes={classes}, but its net has {model['net']['num_classes']}")
-    sides = restored.config["data"]["source"]["size"]
+    sides = config["data"]["source"]["size"]
     if len(sides) != 2 or not all(type(side) is int and 1 <= side <= LARGEST for side in sides):
         raise ValueError(f"an input of {sides} pixels: height and width are 1 to {LARGEST}")
-    for name in (restored.name, restored.protocol):
+    for name in (str(model["name"]), str(config["protocol"]["name"])):
         if not name.isprintable() or len(name) > 100:
             raise ValueError("a name that is no word")
-    _ = restored.config_hash
+    identity_hash(config)
+
+
+def _values(part: Any) -> Iterator[Any]:  # noqa: ANN401 - any value of a configuration
+    inner = part.values() if isinstance(part, Mapping) else part if isinstance(part, list | tuple) else ()
+    for value in inner:
+        yield value
+        yield from _values(value)
 
 
 def _check_tensors(restored: Restored, state: Mapping[str, Tensor]) -> None:
@@ -221,6 +235,7 @@ def _check_tensors(restored: Restored, state: Mapping[str, Tensor]) -> None:
 
     Raises:
         UserError: names the first.
+        ValueError: they share memory, so that a small file would fill much.
     """
     own = restored.net.state_dict()
     reshaped = {name for name in own.keys() & state.keys() if own[name].shape != state[name].shape}
@@ -228,6 +243,8 @@ def _check_tensors(restored: Restored, state: Mapping[str, Tensor]) -> None:
     if wrong:
         mend = "use the version of msaseg that trained it"
         raise UserError(f"{restored.path}: {len(wrong)} tensors do not fit its net (first: {wrong[0]}): {mend}")
+    if sum(tensor.numel() * tensor.element_size() for tensor in state.values()) > SHARED * restored.path.stat().st_size:
+        raise ValueError("its tensors are larger than the file")
     for name, tensor in state.items():
         if not tensor.isfinite().all():
             mend = "the training diverged, train again at a lower rate"

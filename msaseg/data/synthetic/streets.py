@@ -31,7 +31,7 @@ class SyntheticStreets:
         seed: another seed, other scenes.
 
     Raises:
-        UserError: a size below 32, or no scene or too many in a split.
+        UserError: a size below 32, a seed below 0, or no scene or too many in a split.
 
     >>> image, label = SyntheticStreets(size=(72, 96)).sample(0, full_label=True)
     >>> image.shape, label.shape
@@ -42,6 +42,8 @@ class SyntheticStreets:
         self.size, self.seed = (int(size[0]), int(size[1])), seed
         if min(self.size) < 32:
             raise UserError(f"source.size={list(size)}: set [height, width] of at least 32 pixels each")
+        if type(seed) is not int or seed < 0:
+            raise UserError(f"source.seed={seed!r}: set a whole number of 0 or more")
         counts = dict(zip(COUNTS, (train, val, test), strict=True))
         for split, count in counts.items():
             if not 1 <= count <= MOST:
