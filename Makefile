@@ -86,7 +86,8 @@ $(VENV)/.docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	@touch $@
 
-docs: $(VENV)/.docs ## build the site of the documentation into build/site; a warning fails
+docs: $(VENV)/.docs ## build the site of the documentation into build/site; a warning or a dead link fails
+	@rm -rf build/site
 	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d build/doctrees . build/site
 	@echo "Next: open build/site/README.html"
 
