@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from msaseg.charts import charts
@@ -190,7 +190,7 @@ def gather(
     return Content(
         verdicts=found,
         counts=summary(found),
-        changes=[plots[id][1] for id in changes],
+        changes=[replace(made, title=chart.title) for chart, made in (plots[id] for id in changes)],  # away from its table
         states=states(ordered, results, known),
         newest=(last, relative(last.path, folder)) if last else None,
         unread=len(results.unreadable),
