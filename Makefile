@@ -31,7 +31,7 @@ ifdef LOCKED
 	UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --extra dev
 	@touch $(VENV)/.installed
 else
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@rm -f $(VENV)/.installed-locked
 endif
 	@touch $@
@@ -83,10 +83,11 @@ check-tables: $(STAMP) ## fail if a committed table is not what its records say
 	$(BIN)/python -m msaseg.tables check
 
 $(VENV)/.docs: $(STAMP)
-	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet --editable '.[docs]'
 	@touch $@
 
-docs: $(VENV)/.docs ## build the site of the documentation into build/site; a warning fails
+docs: $(VENV)/.docs ## build the site of the documentation into build/site; a warning or a dead link fails
+	@rm -rf build/site
 	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d build/doctrees . build/site
 	@echo "Next: open build/site/README.html"
 

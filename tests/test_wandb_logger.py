@@ -51,7 +51,7 @@ def logged(folder):
     return run, config, history
 
 
-def test_run_offline_logs_group_name_config_scores_table_and_overlays(cli, tmp_path, monkeypatch):
+def test_run_offline_logs_group_name_config_scores_table_and_overlays(cli, tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("WANDB_MODE", "offline")
     assert cli(*TINY, "logger=wandb", "+experiment=pooling_sweep", "model.net.num_poolings=1") == 0
     (record,) = records(tmp_path)
@@ -69,6 +69,7 @@ def test_run_offline_logs_group_name_config_scores_table_and_overlays(cli, tmp_p
     (log,) = tmp_path.rglob("train.log")
     (file,) = tmp_path.rglob("*.wandb")
     assert f"curves: wandb leet run {file.parent}\n" in log.read_text()
+    assert "WARNING" not in capfd.readouterr().err
 
 
 def test_run_finishes_when_wandb_cannot_start(cli, tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from msaseg.charts import charts
@@ -121,7 +121,8 @@ class Content:
     Args:
         verdicts: on each claim, in the order of the tables, with the table; those of the first protocol first.
         counts: how many of them hold, protocol by protocol.
-        changes: plots of what the claims of the ablations are about, under the first protocol.
+        changes: plots of what the claims of the ablations are about, under the first protocol; away from their tables,
+            they bear the whole title.
         states: where each protocol stands.
         newest: the run that finished last, with the address of its record; None without any.
         unread: how many files could not be read.
@@ -190,7 +191,7 @@ def gather(
     return Content(
         verdicts=found,
         counts=summary(found),
-        changes=[plots[id][1] for id in changes],
+        changes=[replace(made, title=chart.title) for chart, made in (plots[id] for id in changes)],
         states=states(ordered, results, known),
         newest=(last, relative(last.path, folder)) if last else None,
         unread=len(results.unreadable),

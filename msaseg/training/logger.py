@@ -74,6 +74,7 @@ class RunLogger(WandbLogger):
             job_type="train",
             settings=wandb.Settings(init_timeout=PATIENCE, finish_timeout=FINISH, finish_timeout_raises=True),
         )
+        self._wandb_init.pop("anonymous", None)  # Lightning's default, of which W&B 0.31 warns
 
     @property
     @rank_zero_experiment
