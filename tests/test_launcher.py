@@ -102,7 +102,10 @@ def test_sweep_with_broken_runs_names_them_and_a_second_one_makes_them_alone(tmp
 
 
 def test_sweep_over_seeds_and_protocols_makes_each_in_a_folder_of_its_own(tmp_path):
-    done = sweep(tmp_path, *SEEDS, "hydra.launcher.jobs_on_cpu=3")
+    for name in ("train", "trainannot", "val", "valannot", "test", "testannot"):
+        (tmp_path / "camvid" / name).mkdir(parents=True)
+        (tmp_path / "camvid" / name / "frame.png").touch()
+    done = sweep(tmp_path, *SEEDS, "hydra.launcher.jobs_on_cpu=3", MSASEG_DATA=str(tmp_path / "camvid"))
     assert done.returncode == 0, done.stderr
     assert "[6/6]" in done.stdout
     made = {path.relative_to(tmp_path / "out" / "records").parts[1] for path in (tmp_path / "out").rglob("seed*.json")}
@@ -110,6 +113,16 @@ def test_sweep_over_seeds_and_protocols_makes_each_in_a_folder_of_its_own(tmp_pa
     logs = sorted((tmp_path / "out" / "runs").rglob("console.log"))
     assert [log.parent.name.partition("-")[0] for log in logs] == ["seed0", "seed1", "seed2"] * 2
     assert all(log.read_text().count("training msanet") == 1 for log in logs)
+
+
+def test_sweep_without_its_frames_ends_at_once_and_one_that_reads_none_is_made(tmp_path):
+    words = ["-m", "protocol=laptop", "protocol.publish=false", "logger=none"]
+    lost = sweep(tmp_path, *words, "+experiment=pooling_sweep", MSASEG_DATA=str(tmp_path / "camvid"))
+    assert f"UserError: {tmp_path}/camvid/train: no such folder: run `make data`" in lost.stderr
+    assert not (tmp_path / "out" / "runs").exists()
+    made = sweep(tmp_path, *words, "+experiment=layerwise", MSASEG_DATA=str(tmp_path / "camvid"))
+    assert made.returncode == 0, made.stderr
+    assert records(tmp_path) == [f"layer{number}" for number in range(1, 7)]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -65,7 +66,7 @@ class GpuLauncher(Launcher):
         """Run the jobs that have no record yet.
 
         Raises:
-            UserError: a run failed; one line that names each.
+            UserError: a run failed, one line that names each; or CamVid is to be read here and is not there.
         """
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
@@ -112,6 +113,8 @@ class GpuLauncher(Launcher):
     def _job(self, config: DictConfig, key: RunKey, words: Sequence[str], record: Path) -> Job:
         shared = [word for word in self.config.hydra.overrides.hydra if not word.lstrip("+~").startswith(OF_THE_SWEEP)]
         HydraConfig.instance().set_config(config)  # for `${hydra:...}` in the folder's name
+        if isinstance(self.engine, Settings) and not config.get("compute"):
+            _look_for_frames(OmegaConf.select(config, "data.source.root"))
         log = Path(config.hydra.run.dir) / "console.log"
         devices = config.trainer.devices
         return Job(
@@ -185,6 +188,15 @@ def reorder_flags(arguments: Sequence[str]) -> list[str]:
     flags = ("-m", "--multirun")
     rest = [word for word in arguments if word not in flags]
     return ["-m", *rest] if len(rest) < len(arguments) else rest
+
+
+@cache
+def _look_for_frames(root: str | None) -> None:
+    """Have a sweep end at once, not run by run, where the frames are missing."""
+    from msaseg.data.camvid import list_frames  # loads NumPy
+
+    if root is not None:
+        list_frames(Path(root))
 
 
 def _told_apart(jobs: list[Job]) -> list[Job]:
