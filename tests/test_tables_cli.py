@@ -95,7 +95,7 @@ def test_list_counts_current_records_of_each_protocol(suite, capsys):
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0][0] == "pooling_sweep:"
     assert ["laptop", "1/18", "runs"] in lines
-    assert ["smoke", "0/6", "runs"] in lines
+    assert ["smoke", "no", "runs"] in lines
 
 
 def test_missing_prints_the_command_of_each_run(suite, capsys):

@@ -59,13 +59,15 @@ def _run(args: argparse.Namespace) -> int:
 
 def list_tables(tables: Sequence[Table], plan: Plan) -> int:
     """Print each table with its rows and, a protocol, the runs recorded of those that its sweep asks for."""
+    there = [name for name in protocol_names() if any(plan.records(name).glob(f"*/{name}"))]
+    declared = load_tables().values()
+    plan.prepare((table, name) for name in there for table in tables if table in made_under(name, declared))
     for table in tables:
         print(f"{table.id}: {table.title} ({len(table.rows)} rows)")
-        for protocol in [name for name in protocol_names() if table in made_under(name, load_tables().values())]:
-            asked, done = len(table.rows) * len(plan.seeds(table, protocol)), 0
-            if any(plan.records(protocol).glob(f"*/{protocol}")):
-                done = asked - len(plan.missing(table, protocol))
-            print(f"  {protocol:<10} {done}/{asked} runs")
+        for protocol in [name for name in protocol_names() if table in made_under(name, declared)]:
+            asked = len(table.rows) * len(plan.seeds(table, protocol)) if protocol in there else 0
+            done = asked - len(plan.missing(table, protocol)) if asked else 0
+            print(f"  {protocol:<10} {f'{done}/{asked} runs' if asked else 'no runs'}")
     return 0
 
 
