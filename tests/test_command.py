@@ -2,9 +2,11 @@
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +60,26 @@ def test_command_when_called_says_and_ends_as_the_module_does(tmp_path, module, 
 def test_script_of_the_package_is_this_command():
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
     assert scripts == {"msaseg": "msaseg.__main__:main"}
+
+
+COMPLETE = """
+COMP_LINE="$*" COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+_msaseg
+echo "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["msaseg", ""], " ".join(command.COMMANDS)),
+        (["msaseg", "train", "model=msa"], "model=msanet"),
+        (["msaseg", "train", "+experiment=po"], "+experiment=pooling_sweep"),
+    ],
+)
+def test_completion_in_the_docs_knows_commands_groups_and_options(words, expected):
+    (snippet,) = re.findall(r"```bash\n(_msaseg.*?)```", (ROOT / "docs" / "usage.md").read_text(), re.DOTALL)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    shell = ["bash", "-c", snippet + COMPLETE, "bash", *words]
+    done = subprocess.run(shell, env=os.environ | {"PATH": path}, capture_output=True, text=True)
+    assert done.stdout.split() == expected.split(), done.stderr
