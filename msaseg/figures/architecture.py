@@ -3,10 +3,11 @@
 from typing import Any
 
 import torch
+from hydra.utils import instantiate
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from msaseg.config import compose_run
+from msaseg.config import compose_run, plain
 from msaseg.figures.diagram import diagram
 from msaseg.figures.edges import Branch, Edges, Shape
 from msaseg.figures.planned import Drawing
@@ -14,13 +15,12 @@ from msaseg.nets.msanet.attention import PositionAttention
 from msaseg.nets.msanet.decoder import Decoder, DecoderStage
 from msaseg.nets.msanet.net import MSANet
 from msaseg.tables.protocols import Protocol
-from msaseg.training import run as running
 
 
 def architecture(protocol: Protocol) -> Drawing:
     """Draw the MSANet that a protocol composes; its weights do not matter and are not loaded."""
     config = compose_run([f"protocol={protocol.name}", "protocol.weights=none"])
-    net: MSANet = running.build(config, "model").net
+    net: MSANet = instantiate(plain(config.model.net), _convert_="all")
     encoder = config.model.net.encoder.get("name") or type(net.encoder).__name__.removesuffix("Encoder")
     edges = measure(net, encoder, tuple(config.protocol.size))
     caption = (
