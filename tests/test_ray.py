@@ -9,11 +9,10 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from command_line import TINY, records
+from command_line import TINY, records, started, told
 from slurm_cluster import wait_until
 
 from msaseg.cli.errors import UserError
@@ -65,31 +64,10 @@ def cluster():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
 def sweep(folder, *words, **variables):
-    """Start a sweep whose output goes into a file; end it if it is not over then."""
     (folder / "standin.py").write_text(textwrap.dedent(STAND_IN))
-    code = "import signal, msaseg.train as t; signal.signal(signal.SIGINT, signal.default_int_handler); t.main()"
-    settings = {"MSASEG_OUTPUTS": str(folder), "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
-    with (folder / "output").open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, "-m", "hydra/launcher=ray", *words],
-            cwd=folder,
-            env=os.environ | variables | settings,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        print((folder / "output").read_text())
-
-
-def told(folder):
-    return (folder / "output").read_text().splitlines()
+    variables |= {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    return started(folder, "-m", "hydra/launcher=ray", *words, cwd=folder, **variables)
 
 
 def made(folder):

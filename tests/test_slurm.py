@@ -5,11 +5,11 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from io import StringIO
 
+import command_line
 import pytest
-from command_line import TINY, records
+from command_line import TINY, records, told
 from rich.console import Console
 from slurm_cluster import Cluster, missing_packages, wait_until
 
@@ -151,29 +151,8 @@ TASKS = ["hydra/launcher=slurm", "hydra.launcher.mem=100", "trainer.accelerator=
 SMOKE = ["+experiment=pooling_sweep", "protocol=smoke", "logger=csv"]
 
 
-@contextmanager
 def started(cluster, folder, *words):
-    """Start a command whose output goes into a file; end it if it is not over then."""
-    code = "import signal, msaseg.train as t; signal.signal(signal.SIGINT, signal.default_int_handler); t.main()"
-    with (folder / "output").open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, *words],
-            cwd=ROOT,
-            env=os.environ | cluster.environment | {"MSASEG_OUTPUTS": str(folder), "OMP_NUM_THREADS": "1"},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        print((folder / "output").read_text())
-
-
-def told(folder):
-    return (folder / "output").read_text().splitlines()
+    return command_line.started(folder, *words, **cluster.environment, OMP_NUM_THREADS="1")
 
 
 def tasks(cluster, state):
