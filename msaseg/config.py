@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -68,14 +68,14 @@ def hashed_part(config: DictConfig) -> dict[str, Any]:
     Machine paths are replaced by their key's name before anything is resolved, and a file of weights by its digest, so
     two machines agree.
     """
-    config = without(config, ("hydra", "logger"))  # these two contain the hash
-    OmegaConf.set_readonly(config, False)
-    OmegaConf.set_struct(config, False)
-    for key in config.paths:
-        config.paths[key] = f"<paths.{key}>"
-    resolved = plain(config)
-    for key in MACHINE_KEYS:
-        resolved.pop(key, None)
+    given = config.paths
+    with read_write(config), open_dict(config):
+        config.paths = {key: f"<paths.{key}>" for key in given}
+        try:
+            kept = {str(key): value for key, value in config.items() if key not in MACHINE_KEYS}
+            resolved = {key: plain(value) if isinstance(value, DictConfig) else value for key, value in kept.items()}
+        finally:
+            config.paths = given
     for dotted in MACHINE_VALUES:
         parent, _, leaf = dotted.rpartition(".")
         resolved.get(parent, {}).pop(leaf, None)

@@ -1,5 +1,6 @@
 """Which runs fill a table, and which of them have no record yet."""
 
+import gc
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -106,7 +107,7 @@ class Plan:
         if count < 2:
             return
         parts = [keys[first::count] for first in range(count)]
-        with ProcessPoolExecutor(count, multiprocessing.get_context("fork")) as pool:
+        with ProcessPoolExecutor(count, multiprocessing.get_context("fork"), gc.disable) as pool:
             for part, answers in zip(
                 parts, pool.map(_sweeps, [[sweeps[key] for key in part] for part in parts]), strict=True
             ):
