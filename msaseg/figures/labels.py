@@ -1,9 +1,10 @@
 """Names beside points that overlap neither each other nor what is drawn."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.path import Path
@@ -17,7 +18,8 @@ Line = tuple[Point, Point]
 SIZE = 8.0  # points of type
 AROUND = 2  # points of type that stay free around a name
 DISTANCES = (7, 12, 18, 26, 36, 48, 62, 78, 96, 116)  # from the point to the name's nearest edge, in points of type
-ANGLES = range(0, 360, 15)  # degrees; those nearest to the horizontal are tried first
+ANGLES = sorted(range(0, 360, 15), key=lambda angle: (round(abs(math.sin(math.radians(angle))), 3), angle))
+"""Degrees; those nearest to the horizontal are tried first."""
 LEADER = 7  # beyond this distance a line joins the two
 
 
@@ -61,26 +63,37 @@ def _free(
 
     Where every line to a free place crosses something, the nearest free place is taken all the same.
     """
-    free = [
-        (distance, box)
-        for distance, box in _places(at, extent, unit)
-        if frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
-        if not any(box.overlaps(other) for other in boxes) and not any(_crosses(line, box) for line in lines)
-    ]
-    for distance, box in free:
+    distances, places = _places(at, extent, unit)
+    inside = (places[:, :2] >= frame.min).all(axis=1) & (places[:, 2:] <= frame.max).all(axis=1)
+    taken = _overlap(places, [box.extents for box in boxes])
+    near = _overlap(places, [(*np.min(line, axis=0), *np.max(line, axis=0)) for line in lines])
+    first = None
+    for number in np.flatnonzero(inside & ~np.any(taken, axis=1)):
+        distance, box = distances[number], Bbox.from_extents(places[number])
+        if any(close and _crosses(line, box) for line, close in zip(lines, near[number], strict=True)):
+            continue
         leader = (at, ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2))
         if distance <= LEADER or not any(_crosses(leader, other) for other in boxes if not other.contains(*at)):
             return distance, box
-    return free[0] if free else next(_places(at, extent, unit))
+        first = first or (distance, box)
+    return first or (distances[0], Bbox.from_extents(places[0]))
 
 
-def _places(at: Point, extent: Bbox, unit: float) -> Iterator[tuple[float, Bbox]]:
-    for distance in DISTANCES:
-        for angle in sorted(ANGLES, key=lambda angle: (round(abs(math.sin(math.radians(angle))), 3), angle)):
-            across, up = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-            x = at[0] + across * (distance * unit + extent.width / 2)
-            y = at[1] + up * (distance * unit + extent.height / 2)
-            yield distance, _around(x, y, extent.width, extent.height)
+def _overlap(some: np.ndarray, others: Sequence[Sequence[float]]) -> np.ndarray:
+    """Return (n, m) whether boxes (n, 4) touch others (m, 4), each x0, y0, x1, y1."""
+    x0, y0, x1, y1 = some.T[..., None]
+    left, bottom, right, top = np.reshape(others, (-1, 4)).T
+    touch: np.ndarray = (x0 <= right) & (left <= x1) & (y0 <= top) & (bottom <= y1)
+    return touch
+
+
+def _places(at: Point, extent: Bbox, unit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far each place is, nearest first, and its x0, y0, x1, y1 (places, 4) in pixels."""
+    distances, angles = np.repeat(DISTANCES, len(ANGLES)), np.radians(np.tile(ANGLES, len(DISTANCES)))
+    size = np.array([extent.width, extent.height])
+    away = np.stack([np.cos(angles), np.sin(angles)], axis=1) * (distances[:, None] * unit + size / 2)
+    middles = np.array(at) + away
+    return distances, np.hstack([middles - size / 2, middles + size / 2])
 
 
 def _write(axes: Axes, name: str, point: Point, offset: Point, leader: bool) -> None:

@@ -18,6 +18,7 @@ INK = "#222222"
 DPI = 150
 WIDTH = 6.4  # inches
 KEPT = 32  # colours of a picture that its PNG has exactly
+RGB = np.array([1, 1 << 8, 1 << 16], np.int32)  # times a pixel: one number a colour
 
 RULES: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with Matplotlib: the same glyphs on every machine
@@ -82,9 +83,9 @@ def _reduced(image: Image.Image) -> Image.Image:
     colours = image.getcolors(image.width * image.height) or []
     frequent = np.array([colour for _, colour in sorted(colours, reverse=True)[:KEPT]], np.uint8)
     others = image.quantize(256 - KEPT)
-    pixels, numbers = np.asarray(image), np.array(others)
-    for number, colour in enumerate(frequent, start=256 - KEPT):
-        numbers[(pixels == colour).all(axis=-1)] = number
+    pixels, numbers = np.asarray(image) @ RGB, np.array(others)
+    for number, colour in enumerate(frequent @ RGB, start=256 - KEPT):
+        numbers[pixels == colour] = number
     reduced = Image.fromarray(numbers)
     palette = [*(others.getpalette() or [])]
     palette += [0] * (3 * (256 - KEPT) - len(palette))
