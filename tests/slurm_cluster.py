@@ -105,10 +105,11 @@ class Cluster:
         assert done.returncode == 0 or words[0] == "sinfo", done.stderr
         return done.stdout
 
-    def kill(self, task):
-        """Kill the training process of a task, as a machine does that is out of memory."""
+    def kill(self, task, *which):
+        """Kill the training processes of a task, or those with some variable, as a machine does that lacks memory."""
         number, _, index = task.partition("_")
         words = {f"SLURM_ARRAY_JOB_ID={number}", f"SLURM_ARRAY_TASK_ID={index}", f"SLURM_CONF={self.folder}/slurm.conf"}
+        words |= set(which)
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # it has ended, or is another user's
                 ours = words <= set((process / "environ").read_text(errors="replace").split("\0"))

@@ -20,6 +20,7 @@ from msaseg.data import sampler as sampler_module
 from msaseg.data.sampler import EpochSampler
 from msaseg.evaluate.__main__ import main as evaluate
 from msaseg.training.batch_norm import SyncBatchNormOnCpu
+from msaseg.training.processes import nodes
 
 CPU = [*TINY, "trainer.accelerator=cpu"]
 
@@ -131,7 +132,7 @@ def workers(process):
             environment = (folder / "environ").read_text()
         except OSError:
             continue
-        if parent == process.pid and (rank := re.search(r"LOCAL_RANK=(\d)", environment)):
+        if parent == process.pid and (rank := re.search(r"\0RANK=(\d)", environment)):
             found[int(rank[1])] = int(folder.name)
     return found
 
@@ -185,8 +186,23 @@ def test_mistake_that_all_processes_meet_is_told_once(tmp_path):
     assert "Traceback" not in output
 
 
+def test_run_in_a_slurm_job_of_two_nodes_is_started_on_both(cli, tmp_path, monkeypatch):
+    (tmp_path / "srun").write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" >{tmp_path}/asked; exit 3\n")
+    (tmp_path / "srun").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "2")
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "8")
+    assert cli(*CPU, "trainer.devices=4") == 3
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert {"--nodes=2", "--ntasks=4", "--ntasks-per-node=2", "--cpus-per-task=4"} < set(asked)
+    assert "trainer.devices=4" in asked
+    monkeypatch.setenv("SLURM_STEP_ID", "0")  # a task of a step already: it stays on its node
+    assert nodes() == 1
+
+
 def test_fewer_frames_than_devices_are_refused_in_one_line(cli, capsys, monkeypatch):
-    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setenv("MSASEG_RUN_DIR", "here")
+    monkeypatch.setenv("RANK", "0")
     monkeypatch.setattr("msaseg.training.processes.PAUSE", 0)
     assert cli(*CPU, "trainer.devices=4") == 2
     assert capsys.readouterr().err == "error: trainer.devices=4: val has 2 frames: set fewer devices\n"

@@ -1,5 +1,6 @@
 """`hydra/launcher=slurm`: what a task does, and sweeps on a real Slurm with every way in which it stops a run."""
 
+import json
 import os
 import re
 import signal
@@ -90,7 +91,9 @@ def watch(jobs, answers, monkeypatch):
     monkeypatch.setattr(slurm, "look", lambda: next(answers))
     screen = StringIO()
     with SweepProgress(len(jobs), console=Console(file=screen, width=200)) as shown:
-        Slurm.of(2, 3, [], partition="p", account=None, cpus_per_task=4).run(jobs, shown, {"X": "told"})
+        Slurm.of(2, 3, [], partition="p", account=None, cpus_per_task=4, nodes=2, gpus=4).run(
+            jobs, shown, {"X": "told"}
+        )
     return screen.getvalue().splitlines()
 
 
@@ -122,7 +125,7 @@ def test_sweep_queues_an_array_with_the_options_that_are_set_and_watches_its_tas
     ]
     asked = (tmp_path / "asked").read_text().splitlines()
     assert asked[0] == "told"
-    assert {"--requeue", "--array=0-1%2", "--partition=p", "--cpus-per-task=4"} < set(asked)
+    assert {"--requeue", "--array=0-1%2", "--partition=p", "--cpus-per-task=4", "--gpus-per-node=2"} < set(asked)
     assert not any("account" in word for word in asked)
     assert (lost.log.parent / "slurm.task").read_text() == "5_1"
 
@@ -187,11 +190,11 @@ def test_sweep_with_a_killed_and_preempted_tasks_completes_its_table(cluster, tm
     command = [sys.executable, "-m", "msaseg.tables", "missing", "--table", "pooling_sweep", "--protocol", "smoke"]
     environment = os.environ | {"MSASEG_OUTPUTS": str(tmp_path)}
     assert subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True).stdout == b""
-    (log,) = tmp_path.glob(f"runs/*/*/{preempted[0]}/*/console.log")
-    assert "resuming from" in log.read_text()
+    logs = {path.parents[1].name: path.read_text() for path in tmp_path.glob("runs/*/*/*/*/console.log")}
+    row = next(row for row in preempted if "resuming from" in logs[row])
     undisturbed = tmp_path / "undisturbed"
     undisturbed.mkdir()
-    poolings = f"model.net.num_poolings={preempted[0].removeprefix('pool')}"
+    poolings = f"model.net.num_poolings={row.removeprefix('pool')}"
     with started(cluster, undisturbed, *SMOKE, poolings, "trainer.accelerator=cpu") as process:
         assert process.wait(120) == 0
     (expected,) = records(undisturbed)
@@ -219,6 +222,31 @@ def test_run_on_two_devices_whose_time_is_up_goes_on_as_often_as_it_may(cluster,
     assert "CUDA_VISIBLE_DEVICES=0,1" in log.read_text()
 
 
+OVER_TWO_NODES = ["data.batch_size=6", "trainer.devices=2", "hydra.launcher.nodes=2"]
+
+
+@pytest.mark.slurm
+def test_run_over_two_nodes_survives_a_killed_process_and_scores_as_one_process(cluster, tmp_path):
+    words = [*TASKS, *TINY, *OVER_TWO_NODES, "model.lr=0.01", "protocol.epochs=6", "hydra.launcher.cpus_per_task=1"]
+    with started(cluster, tmp_path, "-m", *words) as process:
+        wait_until(lambda: rows_with_checkpoints(tmp_path), cluster.logs, 120)
+        cluster.kill(tasks(cluster, "RUNNING")[0], "SLURM_NODEID=1", "SLURM_PROCID=1")
+        assert process.wait(120) == 2
+    assert told(tmp_path)[1].endswith(" starts on n[1-2]")
+    assert "FAILED" in told(tmp_path)[2]
+    with started(cluster, tmp_path, "-m", *words) as process:
+        assert process.wait(200) == 0
+    (log,) = tmp_path.glob("runs/*/*/*/*/console.log")
+    assert "resuming from" in log.read_text()
+    (record,) = records(tmp_path)
+    assert record.hardware["processes"] == 2
+    (weights,) = tmp_path.glob("runs/*/*/*/*/weights.ckpt")
+    scores = tmp_path / "scores.json"
+    command = [sys.executable, "-m", "msaseg.evaluate", weights, f"--out={scores}", "--device=cpu"]
+    subprocess.run(command, cwd=ROOT, env=os.environ | {"MSASEG_OUTPUTS": str(tmp_path)}, check=True)
+    assert json.loads(scores.read_text())["confusion"] == record.confusion["test"]
+
+
 @pytest.mark.slurm
 def test_sweep_stopped_with_ctrl_c_leaves_its_tasks_which_the_same_command_watches(cluster, tmp_path):
     words = ["-m", *TASKS, "hydra.launcher.cpus_per_task=1", *TINY, "seed=0,1", "hydra.launcher.array_parallelism=1"]
@@ -239,14 +267,17 @@ def test_sweep_stopped_with_ctrl_c_leaves_its_tasks_which_the_same_command_watch
 
 @pytest.mark.slurm
 @pytest.mark.parametrize(
-    ("word", "message"),
+    ("words", "message"),
     [
-        ("hydra.launcher.partition=none", "error: sbatch: .*Invalid partition name.*hydra.launcher.partition=NAME"),
-        ("model.lr=1e30", "error: 1 of 1 runs failed: msanet/seed0 "),
+        (["hydra.launcher.partition=none"], "sbatch: .*Invalid partition name.*hydra.launcher.partition=NAME"),
+        (["model.lr=1e30"], "the loss became nan at step 2"),
+        (["model.lr=1e30", *OVER_TWO_NODES], "the loss became nan at step 2"),
+        (["trainer.devices=3", *OVER_TWO_NODES[2:], "data.batch_size=3"], "trainer.devices=3: the job has 2 nodes"),
     ],
 )
-def test_mistake_ends_in_one_line(cluster, tmp_path, word, message):
-    with started(cluster, tmp_path, "-m", *TASKS, "hydra.launcher.cpus_per_task=1", *TINY, word) as process:
+def test_mistake_ends_in_one_line(cluster, tmp_path, words, message):
+    with started(cluster, tmp_path, "-m", *TASKS, "hydra.launcher.cpus_per_task=1", *TINY, *words) as process:
         assert process.wait(120) == 2
-    assert re.match(message, told(tmp_path)[-1])
-    assert len(told(tmp_path)) <= 4
+    lines = told(tmp_path)
+    assert re.search(f"error: {message}", lines[-2] if len(lines) > 1 else lines[-1]), lines
+    assert len(lines) <= 4

@@ -77,6 +77,6 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _line() -> str:
-    if "LOCAL_RANK" in os.environ:  # one of several processes of a run: the one that started them tells
+    if "MSASEG_RUN_DIR" in os.environ:  # one of several processes of a run: the one that started them tells
         return ""
     return f"stopped; the same command goes on from {_whence[0]() if _whence else 'here'}\n"

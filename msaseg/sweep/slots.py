@@ -219,9 +219,9 @@ def _header(job: Job, place: Place) -> str:
 
 
 def last_line(log: Path, head: int) -> str:
-    """Return the last line that a job wrote after the log's first `head` bytes, with a colon before it."""
+    """Return the last line that a job, not Slurm, wrote after the log's first `head` bytes, with a colon before it."""
     lines = [line.strip() for line in re.split(r"[\r\n]+", tail(log, head))]
-    last = next((line for line in reversed(lines) if line), "")
+    last = next((line for line in reversed(lines) if line and not line.startswith("srun: ")), "")
     return f": {last[:300]}" if last else ""
 
 

@@ -104,8 +104,10 @@ class Slurm:
 
     @classmethod
     def of(cls, array_parallelism: int, requeues: int, setup: Sequence[str], **options: object) -> "Slurm":
-        """Return what a configuration says, where options have `_` for `-`."""
+        """Return what a configuration says, where options have `_` for `-` and `gpus` is of all nodes together."""
         named = {key.replace("_", "-"): value for key, value in options.items()}
+        if named.get("gpus") and int(str(named.get("nodes") or 1)) > 1:  # as many on each
+            named["gpus-per-node"] = int(str(named.pop("gpus"))) // int(str(named["nodes"]))
         return cls(array_parallelism, requeues, tuple(setup), named)
 
     def run(self, jobs: Sequence[Job], shown: SweepProgress, environment: Mapping[str, str]) -> list[Outcome]:

@@ -30,7 +30,7 @@ from msaseg.training.faults import faults_named
 from msaseg.training.logger import how_to_watch, log_printed, wandb_of
 from msaseg.training.metrics import scores
 from msaseg.training.module import SegmentationModule
-from msaseg.training.processes import is_one_of_several, run_processes, told_once
+from msaseg.training.processes import is_one_of_several, nodes, run_processes, told_once
 from msaseg.training.record import make_record
 from msaseg.training.trainer import build as build
 from msaseg.training.trainer import make_loggers as make_loggers
@@ -81,9 +81,11 @@ def train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
 
 
 def _check_devices(config: DictConfig) -> None:
-    gpus = torch.cuda.device_count()
-    if on_gpu(config) and gpus < config.trainer.devices:
-        raise UserError(f"trainer.devices={config.trainer.devices}: this process sees {gpus} GPUs: set fewer devices")
+    devices, gpus = config.trainer.devices, torch.cuda.device_count()
+    if devices % nodes():
+        raise UserError(f"trainer.devices={devices}: the job has {nodes()} nodes: set a multiple of that")
+    if on_gpu(config) and gpus < devices // nodes():
+        raise UserError(f"trainer.devices={devices}: this process sees {gpus} GPUs: set fewer devices")
 
 
 def _train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:

@@ -21,7 +21,7 @@ from msaseg.records import provenance
 from msaseg.training import checkpoints
 from msaseg.training.batch_norm import SyncBatchNormOnCpu
 from msaseg.training.callbacks import LastLook, LossWatch, OwnNumbers, PredictionPanel
-from msaseg.training.processes import rank
+from msaseg.training.processes import nodes, rank
 from msaseg.training.progress import Progress
 
 
@@ -82,9 +82,11 @@ def make_trainer(config: DictConfig, run_dir: Path, loggers: list[Logger]) -> pl
 
 
 def several_devices(config: DictConfig) -> dict[str, Any]:
-    """Return what the Trainer of one of several processes needs: batch norm sees the frames of all."""
+    """Return what the Trainer of one of several processes needs: its share of them, and batch norm over all frames."""
     layer_sync = TorchSyncBatchNorm() if on_gpu(config) else SyncBatchNormOnCpu()
     return {
+        "devices": config.trainer.devices // nodes(),
+        "num_nodes": nodes(),
         "strategy": DDPStrategy(find_unused_parameters=True),  # heads whose loss the protocol leaves out
         "plugins": [LightningEnvironment(), layer_sync],
     }
