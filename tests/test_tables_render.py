@@ -50,10 +50,22 @@ def test_row_without_record_is_missing_and_shows_no_number(suite):
     assert "missing: no record of such a run." in content.markdown
 
 
+def test_rows_without_a_run_are_told_with_the_time_that_they_take(suite):
+    suite.add(suite.points("laptop", "pool0")[0], 70.0)
+    minutes = suite.plan.protocol("paper").minutes
+    told = rendered(suite, "paper", "laptop").markdown.partition("## Not run yet\n\n")[2].splitlines()
+    takes = f"about {6 * minutes['cpu'] / 60:.1f} h on a CPU, {6 * minutes['gpu']:.0f} min on a GPU"
+    assert told[0].startswith(f"- `paper`: 6 of 6 rows. One seed of them takes {takes}: `python -m msaseg.train ")
+    assert told[1].startswith("- `laptop`: 5 of 6 rows. ")
+    for point in (point for row in TABLE.rows for point in suite.points("paper", row)):
+        suite.add(point, 70.0)
+    assert "Not run yet" not in rendered(suite, "paper").markdown
+
+
 def test_table_without_any_record_shows_the_papers_numbers_alone(suite):
     content = rendered(suite, "paper", "laptop")
     assert content.markdown.count("| missing |  |") == 6
-    assert "`laptop`" not in content.markdown
+    assert "`laptop`: mIoU" not in content.markdown
     assert "75.6" in line(content.markdown, "pool5")
     assert "## Provenance" not in content.markdown
 

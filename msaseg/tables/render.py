@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msaseg.records.files import write_whole
+from msaseg.sweep.progress import duration
 from msaseg.tables.cells import FilledTable
 from msaseg.tables.layout import Kind, layout, legend, show_paper
 from msaseg.tables.results import Results
@@ -32,12 +33,21 @@ def render_all(tables: Iterable[Table], results: Results, protocols: Sequence[st
     """Return every table rendered, by its id."""
     tables = list(tables)
     results.prepare(tables, protocols)
-    return {table.id: render(results.shown(table, protocols)) for table in tables}
+    rendered = {}
+    for table in tables:
+        asked = [] if table.texts else [results.filled(table, name) for name in results.protocols(table, protocols)]
+        rendered[table.id] = render(results.shown(table, protocols), asked)
+    return rendered
 
 
-def render(filled: Sequence[FilledTable]) -> Rendered:
-    """Return a table, filled under each protocol, as Markdown and CSV."""
-    return Rendered(markdown=_markdown(filled), csv=_csv(filled))
+def render(filled: Sequence[FilledTable], asked: Sequence[FilledTable] = ()) -> Rendered:
+    """Return a table as Markdown and CSV.
+
+    Args:
+        filled: it under each protocol to show.
+        asked: it under each protocol whose missing runs are to be told.
+    """
+    return Rendered(markdown=_markdown(filled, asked), csv=_csv(filled))
 
 
 def write(rendered: dict[str, Rendered], folder: Path) -> list[Path]:
@@ -55,12 +65,14 @@ def contents(rendered: dict[str, Rendered]) -> dict[str, str]:
     return files
 
 
-def _markdown(filled: Sequence[FilledTable]) -> str:
+def _markdown(filled: Sequence[FilledTable], asked: Sequence[FilledTable]) -> str:
     table = filled[0].table
     parts = [NOTICE, f"# {table.title}", _sources(table), "\n".join(grid(table, filled))]
     parts += ["\n".join(notes)] if (notes := list(legends(filled))) else []
     parts += [table.note] if table.note else []
     parts += ["## Protocols", "\n".join(_about(one) for one in filled)]
+    if missing := list(filter(None, map(_missing, asked))):
+        parts += ["## Not run yet", "\n".join(missing)]
     if any(one.runs for one in filled):
         parts += ["## Provenance", "\n".join(_provenance(one) for one in filled if one.runs)]
     return "\n\n".join(parts) + "\n"
@@ -112,6 +124,17 @@ def _about(filled: FilledTable) -> str:
         f"- `{filled.protocol.name}`: {filled.protocol.about}\n"
         f"  Reproduce: `{every}`, or this table's runs alone: `{this}`."
     )
+
+
+def _missing(filled: FilledTable) -> str | None:
+    """Return how many rows have no run, and roughly how long one seed of them takes."""
+    there, name = {run.row for run in filled.runs}, filled.protocol.name
+    if not (rows := len(filled.table.rows) - len(there)):
+        return None
+    cpu, gpu = (duration(60 * filled.protocol.minutes[kind] * rows) for kind in ("cpu", "gpu"))
+    takes = f"One seed of them takes about {cpu} on a CPU, {gpu} on a GPU"
+    said = f"- `{name}`: {rows} of {len(filled.table.rows)} rows. {takes}"
+    return f"{said}: `python -m msaseg.train +experiment={filled.table.id} protocol={name} seed={filled.asked[0]} -m`."
 
 
 def _provenance(filled: FilledTable) -> str:
