@@ -1,8 +1,12 @@
 """The figures' command line: `python -m msaseg.figures [--protocol P] [--only ID ...] [--list]`."""
 
+import multiprocessing
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 from msaseg.cli.command import Parser, parser, run
 from msaseg.cli.errors import UserError
@@ -49,18 +53,32 @@ def _run(args: Namespace) -> int:
 
 
 def draw_all(figures: Sequence[Planned], index: Index) -> None:
-    """Draw figures into an index's folder; print a line for each file, or for the reason why there is none."""
+    """Draw figures into an index's folder, on all cores; print a line for each file, or for why there is none."""
     from msaseg.records.provenance import code_state
 
-    code = code_state()
-    for figure in figures:
-        try:
-            drawing = figure.draw()
-        except Skipped as reason:
-            print(f"skipped {figure.id}: {reason}")
-            continue
-        for path in index.add(figure, drawing, code):
-            print(path)
+    count = max(1, min(os.cpu_count() or 1, len(figures)))
+    shared = (figures, index, code_state())
+    with ProcessPoolExecutor(count, multiprocessing.get_context("fork"), _shared.extend, (shared,)) as pool:
+        for figure, (entry, lines) in zip(figures, pool.map(_add, range(len(figures))), strict=True):
+            if entry:
+                index.entries[figure.id] = entry
+            print(*lines, sep="\n")
+
+
+_shared: list[Any] = []
+"""In a process that draws: the figures, the index and the state of the code."""
+
+
+def _add(number: int) -> tuple[dict[str, Any] | None, list[str]]:
+    """Draw a figure and write its files; return its entry in the index, None without one, and what to print."""
+    figures, index, code = _shared
+    figure = figures[number]
+    try:
+        drawing = figure.draw()
+    except Skipped as reason:
+        return None, [f"skipped {figure.id}: {reason}"]
+    files = index.add(figure, drawing, code)
+    return index.entries[figure.id], [str(path) for path in files]
 
 
 def _wanted(planned: list[Planned], only: Sequence[str] | None) -> list[Planned]:
