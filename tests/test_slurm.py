@@ -81,6 +81,11 @@ def test_slurm_that_is_not_there_is_told_in_one_line(monkeypatch, tmp_path):
         slurm.look()
 
 
+def test_gpus_that_cannot_be_shared_out_over_the_nodes_are_refused():
+    with pytest.raises(UserError, match=r"nodes=2: set .* to a multiple of it, not 3"):
+        Slurm.of(2, 3, [], nodes=2, gpus=3)
+
+
 def two_jobs(folder):
     return [Job(name, ("none",), folder / name / "console.log", folder / f"{name}.json") for name in ("made", "lost")]
 

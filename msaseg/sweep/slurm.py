@@ -104,10 +104,18 @@ class Slurm:
 
     @classmethod
     def of(cls, array_parallelism: int, requeues: int, setup: Sequence[str], **options: object) -> "Slurm":
-        """Return what a configuration says, where options have `_` for `-` and `gpus` is of all nodes together."""
+        """Return what a configuration says, where options have `_` for `-` and `gpus` is of all nodes together.
+
+        Raises:
+            UserError: as many GPUs cannot be shared out over the nodes.
+        """
         named = {key.replace("_", "-"): value for key, value in options.items()}
-        if named.get("gpus") and int(str(named.get("nodes") or 1)) > 1:  # as many on each
-            named["gpus-per-node"] = int(str(named.pop("gpus"))) // int(str(named["nodes"]))
+        gpus, nodes = named.get("gpus"), named.get("nodes")
+        if isinstance(gpus, int) and isinstance(nodes, int) and nodes > 1:
+            if gpus % nodes:
+                raise UserError(f"hydra.launcher.nodes={nodes}: set trainer.devices to a multiple of it, not {gpus}")
+            named["gpus-per-node"] = gpus // nodes
+            del named["gpus"]
         return cls(array_parallelism, requeues, tuple(setup), named)
 
     def run(self, jobs: Sequence[Job], shown: SweepProgress, environment: Mapping[str, str]) -> list[Outcome]:
