@@ -69,7 +69,7 @@ def hashed_part(config: DictConfig) -> dict[str, Any]:
     two machines agree.
     """
     given = config.paths
-    with read_write(config), open_dict(config):
+    with read_write(config), open_dict(config):  # and back: a copy of all would take longer than the rest
         config.paths = {key: f"<paths.{key}>" for key in given}
         try:
             kept = {str(key): value for key, value in config.items() if key not in MACHINE_KEYS}

@@ -5,11 +5,16 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from hydra.core.global_hydra import GlobalHydra
+from predicting import save, scene
 from tables_suite import TABLE, Suite
+from trained import leave_checkpoint
 
 from msaseg import train
+from msaseg.predict import __main__ as predict_command
 from msaseg.records import places
 from msaseg.records.run import RunRecord
 from msaseg.tables.markers import markers
@@ -46,8 +51,6 @@ def record() -> RunRecord:
 @pytest.fixture(autouse=True, scope="session")
 def one_thread_a_test_process():
     """Two test processes on two cores: more threads would only wait for each other."""
-    import torch
-
     torch.set_num_threads(1)
 
 
@@ -97,3 +100,30 @@ def suite(tmp_path, monkeypatch, composed) -> Suite:
     (outputs / "cache").mkdir(parents=True)
     shutil.copy(composed, outputs / "cache" / composed.name)
     return Suite(tmp_path, Plan(outputs))
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """Of a net whose predictions differ from place to place."""
+    path = tmp_path_factory.mktemp("left") / "weights.ckpt"
+    scenes = np.stack([scene(64, 96, seed) for seed in range(4)])
+    leave_checkpoint(path, "model=aggregation", seen=torch.from_numpy(scenes).permute(0, 3, 1, 2))
+    return path
+
+
+@pytest.fixture
+def predict(checkpoint, tmp_path):
+    """Call the command on a path; what it writes goes to `out`."""
+
+    def call(source, *words):
+        return predict_command.main([str(checkpoint), str(source), "--out", str(tmp_path / "out"), *words])
+
+    return call
+
+
+@pytest.fixture
+def images(tmp_path):
+    """A folder of five images of three sizes."""
+    for number, size in enumerate([(48, 64), (48, 64), (37, 91), (70, 33), (48, 64)]):
+        save(tmp_path / "in" / f"{number}.png", scene(*size, seed=number))
+    return tmp_path / "in"

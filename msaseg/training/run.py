@@ -46,7 +46,6 @@ EXPECTED_WARNINGS = (
     r".*isinstance\(treespec, LeafSpec\)",  # Lightning 2.6 on torch 2.15
     r"Checkpoint directory .* exists and is not empty",  # a resumed run's
     r"The '.*_dataloader' does not have many workers",  # none on few cores, on purpose
-    r"The `srun` command is available",  # on a machine with Slurm's tools, where a run needs none of them
     r"Total length of `list` across ranks is zero",  # a protocol without a part to watch
     r"The number of training batches",  # fewer than log_every_n_steps
     r"The `srun` command is available",  # a run in a Slurm cluster, or on a machine that has its tools
