@@ -209,7 +209,8 @@ def score_probe(
     """
     if not config.get("probe"):
         return {}, {}
-    module.eval()
+    device = trainer.strategy.root_device
+    module.to(device).eval()  # a test ends with the net in the host's memory
     tested = set(data.splits.test)
     probe: DistanceParts = build(config, "probe")
     parts = probe(data.store.names, data.splits)
@@ -217,8 +218,9 @@ def score_probe(
     further = dict.fromkeys(name for names in scored.values() for name in names if name not in tested)
     with torch.inference_mode(), trainer.precision_plugin.forward_context():
         for batch in data.eval_loader(tuple(further)):
-            module.predict_scored(data.transfer_batch_to_device(batch, module.device, 0))
+            module.predict_scored(data.transfer_batch_to_device(batch, device, 0))
     module.gather_frames()
+    module.cpu()
     results: dict[str, dict[str, Any]] = {part: {"frames": len(names)} for part, names in parts.items()}
     for part, names in scored.items():
         confusion = torch.from_numpy(sum(module.frame_matrices[name].astype(np.int64) for name in names))
