@@ -29,6 +29,9 @@ ROOT = CHECKOUT or Path.cwd()
 """Where data and outputs lie unless said otherwise: in the checkout, or without one in the working folder."""
 CONF = CHECKOUT / "conf" if CHECKOUT else PACKAGE / "conf"
 
+CORES = "MSASEG_CORES"
+"""Environment variable that says how many cores a run of a sweep has to itself; unset: all."""
+
 MACHINE_KEYS = ("hydra", "paths", "logger", "table", "row", "seed", "rerun", "debug")
 """Top-level keys that say where, how watched and under which name a run is made, not what it computes."""
 
@@ -151,8 +154,8 @@ def compose_run(overrides: list[str]) -> DictConfig:
 
 
 def loader_workers() -> int:
-    """Return how many processes feed a run: none on a machine with few cores, where they would only compete."""
-    cores = os.cpu_count() or 1
+    """Return how many processes feed a run: none on few cores, where they would only compete."""
+    cores = int(os.environ.get(CORES) or os.cpu_count() or 1)
     return 0 if cores <= 4 else min(8, cores // 2)
 
 

@@ -15,7 +15,7 @@ def fitted(tmp_path_factory):
     """A run folder with the checkpoints of epochs 0 and 1, and the module."""
     folder = tmp_path_factory.mktemp("run")
     data, module = run_parts()
-    runner = trainer(2, folder, callbacks=[checkpoints.resume_points(folder)], checkpoints=True)
+    runner = trainer(2, folder, callbacks=[checkpoints.ResumePoints(folder)], checkpoints=True)
     runner.fit(module, data)
     return folder, module
 
@@ -36,6 +36,18 @@ def test_newest_is_the_one_of_the_latest_epoch_whatever_its_file_says_of_time(fo
     assert checkpoints.next_stage(folder.parent, 3) == "epoch 3"
     assert checkpoints.next_stage(folder.parent, 2) == "the test"
     assert checkpoints.next_stage(folder / "none", 2) == "epoch 1"
+
+
+@pytest.mark.parametrize(
+    ("cheap", "kept"), [(3600, ["epoch=0002.ckpt", "epoch=0003.ckpt"]), (0, ["epoch=0000.ckpt", "epoch=0003.ckpt"])]
+)
+def test_epochs_but_the_last_are_passed_over_while_checkpoints_take_too_long(tmp_path, monkeypatch, cheap, kept):
+    monkeypatch.setattr(checkpoints, "CHEAP", cheap)
+    monkeypatch.setattr(checkpoints, "SHARE", 1e-9)
+    data, module = run_parts()
+    runner = trainer(4, tmp_path, callbacks=[checkpoints.ResumePoints(tmp_path)], checkpoints=True)
+    runner.fit(module, data)
+    assert sorted(path.name for path in checkpoints.resume_folder(tmp_path).iterdir()) == kept
 
 
 def flip_a_bit(path):

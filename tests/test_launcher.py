@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from msaseg import config
 from msaseg.cli.errors import UserError
 from msaseg.config import ROOT
 from msaseg.sweep import gpus, launcher, places
@@ -144,13 +145,17 @@ def test_arguments_without_multirun_flag_stay_as_they_are():
 
 def test_jobs_share_the_cores_unless_told_their_threads(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(places.os, "cpu_count", lambda: 8)
+    monkeypatch.delenv(config.CORES, raising=False)
+    monkeypatch.setattr(places.os, "cpu_count", lambda: 16)
     places.share_cores(1)
     assert "OMP_NUM_THREADS" not in os.environ
+    assert config.loader_workers() == 8
     places.share_cores(2)
-    assert os.environ["OMP_NUM_THREADS"] == "4"
+    assert os.environ["OMP_NUM_THREADS"] == "8"
+    assert config.loader_workers() == 4
     places.share_cores(4)
-    assert os.environ["OMP_NUM_THREADS"] == "4"
+    assert os.environ["OMP_NUM_THREADS"] == "8"
+    assert config.loader_workers() == 0
 
 
 @pytest.mark.parametrize("key", ["jobs_per_gpu", "jobs_on_cpu"])

@@ -8,7 +8,7 @@ from msaseg.classes import CLASSES
 from msaseg.cli.errors import UserError
 from msaseg.config import compose_run
 from msaseg.training.callbacks import LossWatch
-from msaseg.training.checkpoints import ConfigurationKept, resume_points
+from msaseg.training.checkpoints import ConfigurationKept, ResumePoints
 from msaseg.training.trainer import build
 
 SMALL = [
@@ -110,7 +110,7 @@ def test_loss_not_finite_stops_and_names_step_and_frames(tmp_path):
 
 def test_weights_not_finite_after_the_only_step_stop_before_any_checkpoint(tmp_path):
     data, module = run_parts("model.lr=1e30", "data.batch_size=8")
-    points = resume_points(tmp_path)
+    points = ResumePoints(tmp_path)
     runner = trainer(1, tmp_path, callbacks=[LossWatch(), points], checkpoints=True)
     module.optimizer = lambda groups: torch.optim.SGD([{**group, "lr": float("nan")} for group in groups])
     with pytest.raises(UserError, match="no numbers any more after step 1; lower the rate"):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from msaseg.cli.errors import UserError
+from msaseg.config import CORES
 from msaseg.sweep.gpus import Gpu
 from msaseg.sweep.locks import Lock, lease_any
 
@@ -126,10 +127,11 @@ def own_gpus(gpus: Sequence[Gpu], size: int = 1, jobs_per_gpu: int = 1) -> Itera
 
 
 def share_cores(count: int) -> None:
-    """Have each of `count` jobs, which inherit this process's environment, compute with its part of the cores.
+    """Have each of `count` jobs, which inherit this process's environment, compute and read with its part of the cores.
 
     Two runs on a thread each get more done on two cores than one run on two threads: start, data and small
     convolutions do not divide.
     """
     if count > 1:
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+        os.environ[CORES] = str(max(1, (os.cpu_count() or 1) // count))
+        os.environ.setdefault("OMP_NUM_THREADS", os.environ[CORES])

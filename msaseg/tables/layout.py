@@ -155,7 +155,7 @@ def ours(cell: Cell) -> Entry:
     return Entry(
         kind=Kind.OURS,
         text=f"{cell.mean:.2f}",
-        spread=spread if cell.sd is None else f"± {cell.sd:.2f}",
+        spread=f"± {cell.sd:.2f}" if cell.sd else spread,  # what does not depend on the seed has no spread
         marks=tuple(mark for mark in ("stale", "dirty", "weights", "size") if mark in cell.marks),
         order=cell.mean,
     )

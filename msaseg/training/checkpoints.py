@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,11 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import nn
 
 from msaseg.training.intact import DamagedError, read_intact
+
+SHARE = 0.1
+"""Of the time of a run that checkpoints to resume from may take."""
+CHEAP = 0.3
+"""Seconds: one that is written in less is written after every epoch."""
 
 log = logging.getLogger(__name__)
 
@@ -28,16 +34,29 @@ def best_folder(run_dir: Path) -> Path:
     return run_dir / "best"
 
 
-def resume_points(run_dir: Path) -> ModelCheckpoint:
-    """Write a checkpoint after every epoch and keep the last two: one may be cut off while it is written."""
-    return ModelCheckpoint(
-        resume_folder(run_dir),
-        "{epoch:04d}",
-        monitor="step",
-        mode="max",
-        save_top_k=2,
-        save_on_train_epoch_end=True,
-    )
+class ResumePoints(ModelCheckpoint):
+    """Write a checkpoint after an epoch and keep the last two: one may be cut off while it is written.
+
+    A fast GPU would wait for the files of a large net: an epoch is then passed over, unless it is the last, so that
+    writing takes no more than `SHARE` of the time.
+
+    Args:
+        run_dir: of the run.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        folder = resume_folder(run_dir)
+        super().__init__(folder, "{epoch:04d}", monitor="step", mode="max", save_top_k=2, save_on_train_epoch_end=True)
+        self._written, self._took = 0.0, 0.0
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write one, if it is time."""
+        started = time.monotonic()
+        cheap = self._took < CHEAP or started - self._written > self._took / SHARE
+        if trainer.strategy.broadcast(cheap or trainer.current_epoch + 1 == trainer.max_epochs):
+            super().on_train_epoch_end(trainer, pl_module)
+            self._written = time.monotonic()
+            self._took = self._written - started
 
 
 def best_weights(run_dir: Path) -> ModelCheckpoint:

@@ -53,7 +53,7 @@ def make_loggers(config: DictConfig, run_dir: Path) -> list[Logger]:
 def make_trainer(config: DictConfig, run_dir: Path, loggers: list[Logger]) -> pl.Trainer:
     """Return the Trainer of a run, with the precision of this machine for `precision: auto`."""
     precision = config.trainer.precision
-    callbacks: list[pl.Callback] = [LastLook(), LossWatch(), PredictionPanel(), checkpoints.resume_points(run_dir)]
+    callbacks: list[pl.Callback] = [LastLook(), LossWatch(), PredictionPanel(), checkpoints.ResumePoints(run_dir)]
     callbacks.append(checkpoints.ConfigurationKept(hashed_part(config)))
     if config.protocol.select == "best":
         callbacks.append(checkpoints.best_weights(run_dir))
