@@ -13,8 +13,8 @@ from msaseg.charts.speed import speed_accuracy
 from msaseg.tables.results import Results
 from msaseg.tables.spec import Table
 
-ABLATIONS = ("pooling_sweep", "branch_fusion_sweep", "backbone_replication_sweep")
-"""Tables 2, 3 and 5: what each row changes is what they are about."""
+ABLATIONS = ("pooling_sweep", "branch_fusion_sweep", "backbone_replication_sweep", "attention_sweep")
+"""Tables 2, 3 and 5, and the attention of the title: what each row changes is what they are about."""
 
 BUILDERS: dict[str, Callable[[PlottedTable], Sequence[Chart | Matrix]]] = {
     **dict.fromkeys(ABLATIONS, change_from_first),

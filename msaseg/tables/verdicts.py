@@ -61,7 +61,7 @@ def summary(found: Sequence[tuple[Table, Verdict]]) -> str:
     lines = []
     for protocol in dict.fromkeys(verdict.protocol for _, verdict in found):
         words = [verdict.word for _, verdict in found if verdict.protocol == protocol]
-        counts = ", ".join(f"{words.count(word)} {word}" for word in Word)
+        counts = ", ".join(f"{words.count(word)} {'hold' if word is Word.HOLDS else word}" for word in Word)
         tested = len(words) - words.count(Word.NOT_MEASURED)
         lines.append(f"- `{protocol}`: {counts}; {tested} of {len(words)} claims tested.")
     return "\n".join(lines)
