@@ -1,7 +1,9 @@
 """Compose the runs of a sweep from what they share: a tenth of the time that Hydra takes for each."""
 
+import copy
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from unittest.mock import patch
 
 from hydra._internal.config_repository import ConfigRepository
@@ -48,12 +50,14 @@ def _sets_a_value(word: Override, base: DictConfig) -> bool:
 @contextmanager
 def files_read_once() -> Iterator[None]:
     """Have Hydra read each configuration file once for all that is composed meanwhile: it then takes half the time."""
-    read, known = ConfigRepository.load_config, dict[str, ConfigResult | None]()
+    read, known = ConfigRepository.load_config, dict[tuple[str, ...], ConfigResult | None]()
 
     def read_once(repository: ConfigRepository, config_path: str) -> ConfigResult | None:
-        if config_path not in known:
-            known[config_path] = read(repository, config_path)
-        return known[config_path]
+        place = (config_path, *(source.path for source in repository.sources))
+        if place not in known:
+            known[place] = read(repository, config_path)
+        found = known[place]
+        return found and replace(found, config=copy.deepcopy(found.config))  # overrides are written into the first
 
     with patch.object(ConfigRepository, "load_config", read_once):
         yield
