@@ -8,8 +8,9 @@ from tables_suite import record_of
 
 from msaseg.records.frame_matrices import FrameMatrices, file_beside
 from msaseg.tables.__main__ import main
+from msaseg.tables.cells import Cell
 from msaseg.tables.claim import Claim, Kind, read_claim
-from msaseg.tables.decide import Word, decide, factors, judge
+from msaseg.tables.decide import INITIALISATION, Word, decide, factors, judge
 from msaseg.tables.spec import load_tables
 
 ORDER = Claim("a_over_b", "A is above B", 1, Kind.ORDER, "miou_pct", ("pool5", "pool0"))
@@ -128,6 +129,20 @@ def test_rows_that_do_not_count_are_not_measured_and_named(suite, changes):
     add(suite, "pool5", [70.0, 70.1], **changes)
     found = verdict(suite, ORDER)
     assert (found.word, found.why) == (Word.NOT_MEASURED, "no current run of pool5")
+
+
+def test_rival_that_started_from_other_weights_than_in_its_paper_is_not_measured(suite):
+    add(suite, "pool0", [60.0, 60.1])
+    add(suite, "pool5", [70.0, 70.1])
+    filled = suite.results.filled(suite.table, "paper")
+    alike = Cell(None, None, 2, 2, "ImageNet", (), "ImageNet")
+    other = replace(alike, marks=("outside",), text="scratch")
+    cells = {("pool0", INITIALISATION): other, ("pool5", INITIALISATION): alike}
+    found = decide(ORDER, replace(filled, cells={**filled.cells, **cells}))
+    assert (found.word, found.why) == (
+        Word.NOT_MEASURED,
+        "pool0 starts from scratch here, from ImageNet in its paper",
+    )
 
 
 def test_protocol_that_cannot_test_a_claim_says_why(suite):

@@ -1,6 +1,6 @@
 """The rules by which a claim holds, is contradicted or stays undecided; docs/verdicts.md explains them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,6 +14,10 @@ SMALLEST_EFFECT = 1.0
 
 SIGNIFICANT = 0.05
 """Largest p of a rank correlation that counts."""
+
+
+INITIALISATION = "recipe/initialisation"
+"""Column that says what a net was initialised from."""
 
 
 class Word(StrEnum):
@@ -104,6 +108,8 @@ def _scored(claim: Claim, filled: FilledTable) -> Verdict:
     missing = [row for row, found in runs.items() if not found]
     if missing:
         return Verdict(claim, protocol, Word.NOT_MEASURED, f"no current run of {', '.join(missing)}")
+    if other := _started_otherwise(claim.rows, filled):
+        return Verdict(claim, protocol, Word.NOT_MEASURED, other)
     seeds = sorted(set.intersection(*(set(found) for found in runs.values())))
     if not seeds:
         return Verdict(claim, protocol, Word.NOT_MEASURED, "the rows have no seed in common")
@@ -122,6 +128,13 @@ def _scored(claim: Claim, filled: FilledTable) -> Verdict:
     else:
         word, why = judge(claim, effect, [bound] if half is None else [half, bound])
     return Verdict(claim, protocol, word, why, effect, interval, bound, len(seeds))
+
+
+def _started_otherwise(rows: Iterable[str], filled: FilledTable) -> str:
+    """Return which of the rows were initialised otherwise than in their papers; "" if none: they can be compared."""
+    cells = {row: filled.cells.get((row, INITIALISATION)) for row in rows}
+    other = [(row, cell) for row, cell in cells.items() if cell is not None and "outside" in cell.marks]
+    return "; ".join(f"{row} starts from {cell.text} here, from {cell.paper} in its paper" for row, cell in other)
 
 
 def _by_seed(claim: Claim, filled: FilledTable, row: str) -> dict[int, Run]:
@@ -174,6 +187,8 @@ def _ranked(claim: Claim, filled: FilledTable) -> Verdict:
     if len(pairs) < len(printed):
         why = f"{len(printed) - len(pairs)} of {len(printed)} rows have no run"
         return Verdict(claim, filled.protocol.name, Word.NOT_MEASURED, why)
+    if other := _started_otherwise(printed, filled):
+        return Verdict(claim, filled.protocol.name, Word.NOT_MEASURED, other)
     tau, p = rank_correlation([paper for paper, _ in pairs], [ours for _, ours in pairs])
     word = Word.UNDECIDED if p > SIGNIFICANT else Word.HOLDS if tau > 0 else Word.CONTRADICTED
     why = f"Kendall's tau over {len(pairs)} rows, p {p:.3f}"
