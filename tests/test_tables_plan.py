@@ -9,7 +9,7 @@ from msaseg.cli.errors import UserError
 from msaseg.config import compose_run, config_hash
 from msaseg.records.run import RunKey
 from msaseg.tables import plan as plans
-from msaseg.tables.composed import ComposedCache
+from msaseg.tables.composed import Composed, ComposedCache
 from msaseg.tables.plan import Plan, recorded
 from msaseg.tables.record_path import path_of_record
 from msaseg.tables.spec import load_tables
@@ -98,51 +98,72 @@ def test_sweeps_composed_at_once_name_the_one_that_does_not_compose(tmp_path):
         Plan(tmp_path).prepare([(table, "smoke"), (table, "none")])
 
 
-def test_cache_forgets_when_a_configuration_file_changes(tmp_path):
+def test_cache_forgets_when_a_file_changes_that_the_answer_was_composed_from(tmp_path):
     conf = tmp_path / "conf"
     conf.mkdir()
+
+    def got(answer: int) -> int:
+        names = ["train.yaml", "protocol/paper", "hydra/help/default"]
+        return ComposedCache(tmp_path / "cache", conf).get("key", lambda: Composed(answer, names))
+
     (conf / "train.yaml").write_text("seed: 0")
-    assert ComposedCache(tmp_path / "cache", conf).get("key", lambda: 1) == 1
-    assert ComposedCache(tmp_path / "cache", conf).get("key", lambda: 2) == 1
+    assert got(1) == 1
+    (conf / "other.yaml").write_text("")
+    assert got(2) == 1
     (conf / "train.yaml").write_text("seed: 1")
-    assert ComposedCache(tmp_path / "cache", conf).get("key", lambda: 3) == 3
+    assert got(3) == 3
+    (conf / "protocol").mkdir()
+    (conf / "protocol" / "paper.yaml").write_text("")
+    assert got(4) == 4
 
 
-def test_change_of_an_experiment_composes_its_own_runs_alone(tmp_path, monkeypatch):
+def test_change_of_a_file_composes_only_what_it_is_part_of(tmp_path, monkeypatch):
     conf = tmp_path / "conf"
     shutil.copytree(plans.CONF, conf)
     monkeypatch.setattr(plans, "CONF", conf)
     monkeypatch.setattr(plans, "ComposedCache", lambda folder: ComposedCache(folder, conf))
     composed = []
-    monkeypatch.setattr(plans, "_sweep", lambda table, *chosen: composed.append(table) or {"rows": [], "seeds": []})
-    monkeypatch.setattr(plans, "_check_rows", lambda *arguments: None)
+    real = plans._sweep
+    monkeypatch.setattr(
+        plans, "_sweep", lambda table, *chosen: composed.append(f"{table} {chosen[0]}") or real(table, *chosen)
+    )
     tables = load_tables()
 
-    def plan() -> None:
-        for name in ("pooling_sweep", "leakage"):
-            Plan(tmp_path).points(tables[name], "smoke")
+    def after_a_change_of(file: str) -> list[tuple[str, str]]:
+        composed.clear()
+        with (conf / file).open("a") as stream:
+            stream.write("\n# changed")
+        for protocol in ("smoke", "laptop"):
+            for name in ("batch_sweep", "leakage"):
+                Plan(tmp_path).points(tables[name], protocol)
+        return composed
 
-    plan()
-    (conf / "experiment" / "leakage.yaml").write_text("changed: 1")
-    plan()
-    assert composed == ["pooling_sweep", "leakage", "leakage"]
-    (conf / "protocol" / "smoke.yaml").write_text("changed: 1")
-    plan()
-    assert composed == ["pooling_sweep", "leakage", "leakage", "pooling_sweep", "leakage"]
+    everything = [
+        "batch_sweep protocol=smoke",
+        "leakage protocol=smoke",
+        "batch_sweep protocol=laptop",
+        "leakage protocol=laptop",
+    ]
+    assert after_a_change_of("experiment/leakage.yaml") == everything
+    assert after_a_change_of("experiment/leakage.yaml") == [one for one in everything if "leakage" in one]
+    assert after_a_change_of("protocol/smoke.yaml") == [one for one in everything if "protocol=smoke" in one]
+    assert after_a_change_of("model/fcn8_vgg16.yaml") == []
+    assert after_a_change_of("hydra/launcher/gpus.yaml") == everything
+    assert after_a_change_of("train.yaml") == everything
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"digest": 1}', b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"definition": 1}', b"\xff\xfe"])
 def test_cache_file_that_is_corrupt_counts_as_empty(tmp_path, content):
     cache = ComposedCache(tmp_path)
-    cache.get("key", lambda: 1)
+    cache.get("key", lambda: Composed(1, []))
     cache.file.write_bytes(content)
-    assert ComposedCache(tmp_path).get("key", lambda: 2) == 2
-    assert ComposedCache(tmp_path).get("key", lambda: 3) == 2
+    assert ComposedCache(tmp_path).get("key", lambda: Composed(2, [])) == 2
+    assert ComposedCache(tmp_path).get("key", lambda: Composed(3, [])) == 2
 
 
 def test_cache_whose_folder_cannot_be_made_still_answers(tmp_path):
     (tmp_path / "file").write_text("")
-    assert ComposedCache(tmp_path / "file" / "cache").get("key", lambda: 1) == 1
+    assert ComposedCache(tmp_path / "file" / "cache").get("key", lambda: Composed(1, [])) == 1
 
 
 def test_listing_and_rendering_load_no_torch(suite):

@@ -26,7 +26,12 @@ PRINTED: dict[str, Any] = {
 def draw(chart: Chart | Matrix) -> Figure:
     """Return the figure of a chart; what has no number is left empty."""
     with style():
-        return _matrix(chart) if isinstance(chart, Matrix) else _chart(chart)
+        figure = _matrix(chart) if isinstance(chart, Matrix) else _chart(chart)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # else it would be laid out anew for each file
+        if isinstance(chart, Chart) and any(series.names for series in chart.series):
+            _name(figure.axes[0], chart)
+        return figure
 
 
 def wrapped(title: str) -> str:
@@ -52,8 +57,6 @@ def _chart(chart: Chart) -> Figure:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     figure.legend(handles, labels, loc="outside lower left", ncols=columns)
-    if any(series.names for series in chart.series):
-        _name(axes, chart)
     return figure
 
 

@@ -26,18 +26,14 @@ LEADER = 7  # beyond this distance a line joins the two
 def place(axes: Axes, points: Sequence[Point], names: Sequence[str], obstacles: Sequence[Line]) -> None:
     """Write a name beside each point, at the nearest place that is free.
 
-    The layout is frozen first, since what is free depends on it.
-
     Args:
-        axes: with all else already drawn.
+        axes: with all else already drawn, in a layout that stays.
         points: in data coordinates; one with an empty name is not named, but kept free.
         names: one each.
         obstacles: lines that no name may cross, such as error bars.
     """
     figure = axes.figure
     assert isinstance(figure, Figure)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
     unit = figure.dpi / 72  # pixels a point of type
     at = [_pixel(axes, point) for point in points]
     boxes = [_around(x, y, 8 * unit, 8 * unit) for x, y in at]
@@ -67,13 +63,14 @@ def _free(
     inside = (places[:, :2] >= frame.min).all(axis=1) & (places[:, 2:] <= frame.max).all(axis=1)
     taken = _overlap(places, [box.extents for box in boxes])
     near = _overlap(places, [(*np.min(line, axis=0), *np.max(line, axis=0)) for line in lines])
+    others = [box for box in boxes if not box.contains(*at)]
     first = None
     for number in np.flatnonzero(inside & ~np.any(taken, axis=1)):
         distance, box = distances[number], Bbox.from_extents(places[number])
         if any(close and _crosses(line, box) for line, close in zip(lines, near[number], strict=True)):
             continue
         leader = (at, ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2))
-        if distance <= LEADER or not any(_crosses(leader, other) for other in boxes if not other.contains(*at)):
+        if distance <= LEADER or not any(_crosses(leader, other) for other in others):
             return distance, box
         first = first or (distance, box)
     return first or (distances[0], Bbox.from_extents(places[0]))

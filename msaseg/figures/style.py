@@ -71,10 +71,11 @@ def rendered(figure: Figure, title: str) -> dict[str, bytes]:
     """
     picture, drawing, small = io.BytesIO(), io.BytesIO(), io.BytesIO()
     with style():
-        figure.savefig(picture, format="png", dpi=DPI)
+        figure.savefig(picture, format="rgba", dpi=DPI)
         figure.savefig(drawing, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
-    with Image.open(picture) as image:
-        _reduced(image.convert("RGB")).save(small, "png", optimize=True, dpi=(DPI, DPI))
+    width, height = (figure.get_size_inches() * DPI).astype(int)
+    image = Image.frombytes("RGBA", (width, height), picture.getvalue()).convert("RGB")
+    _reduced(image).save(small, "png", optimize=True, dpi=(DPI, DPI))
     return {".png": small.getvalue(), ".svg": drawing.getvalue()}
 
 

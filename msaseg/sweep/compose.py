@@ -48,11 +48,15 @@ def _sets_a_value(word: Override, base: DictConfig) -> bool:
 
 
 @contextmanager
-def files_read_once() -> Iterator[None]:
-    """Have Hydra read each configuration file once for all that is composed meanwhile: it then takes half the time."""
-    read, known = ConfigRepository.load_config, dict[tuple[str, ...], ConfigResult | None]()
+def files_read_once() -> Iterator[set[str]]:
+    """Have Hydra read each configuration file once for all that is composed meanwhile: it then takes half the time.
+
+    Yields the names of those asked for, such as "protocol/paper".
+    """
+    read, known, asked = ConfigRepository.load_config, dict[tuple[str, ...], ConfigResult | None](), set[str]()
 
     def read_once(repository: ConfigRepository, config_path: str) -> ConfigResult | None:
+        asked.add(config_path)
         place = (config_path, *(source.path for source in repository.sources))
         if place not in known:
             known[place] = read(repository, config_path)
@@ -60,4 +64,4 @@ def files_read_once() -> Iterator[None]:
         return found and replace(found, config=copy.deepcopy(found.config))  # overrides are written into the first
 
     with patch.object(ConfigRepository, "load_config", read_once):
-        yield
+        yield asked

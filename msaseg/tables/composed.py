@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,66 +17,78 @@ from msaseg import config
 from msaseg.config import CONF
 
 
-class ComposedCache:
-    """JSON values by key, forgotten as soon as a file under `conf/` or the hash's definition changes.
+@dataclass(frozen=True)
+class Composed:
+    """An answer, any JSON value, and the configurations that it was composed from, such as "protocol/paper"."""
 
-    An experiment's file is left out, since only its own runs depend on it: their keys name `file_digest` of it.
+    answer: Any
+    names: Collection[str]
+
+
+class ComposedCache:
+    """Answers by key, each forgotten as soon as a file that it was composed from or the hash's definition changes.
+
     A file that cannot be read counts as empty, one that cannot be written is left out: never an error.
 
     Args:
         folder: where the cache's one file lies; made when first needed.
-        conf: the configuration folder whose content the answers depend on.
+        conf: the configuration folder.
     """
 
     def __init__(self, folder: Path, conf: Path = CONF) -> None:
         self.file = folder / "composed.json"
-        self.digest = digest(conf)
-        self.answers = self._read()
+        self._conf = conf
+        self._digests: dict[str, str] = {}
+        self._kept = self._read()
 
-    def get(self, key: str, make: Callable[[], Any]) -> Any:  # noqa: ANN401 - any JSON value
-        """Return the answer kept under `key`, or make and keep it; `make` returns what JSON can hold."""
-        if key not in self.answers:
+    def __contains__(self, key: str) -> bool:
+        return key in self._kept
+
+    def get(self, key: str, make: Callable[[], Composed]) -> Any:  # noqa: ANN401 - any JSON value
+        """Return the answer kept under `key`, or make and keep it."""
+        if key not in self._kept:
             self.keep({key: make()})
-        return self.answers[key]
+        return self._kept[key]["answer"]
 
-    def keep(self, answers: Mapping[str, Any]) -> None:
+    def keep(self, composed: Mapping[str, Composed]) -> None:
         """Keep answers by their keys."""
-        self.answers.update(answers)
-        self._write()
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            content = json.loads(self.file.read_text(encoding="utf-8"))
-            if content["digest"] == self.digest:
-                return dict(content["answers"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        return {}
-
-    def _write(self) -> None:
+        for key, one in composed.items():
+            digests = {name: self._digest(name) for name in sorted(one.names)}
+            self._kept[key] = {"answer": one.answer, "digests": digests}
         part = self.file.with_name(f".{self.file.name}.{os.getpid()}.part")
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps({"digest": self.digest, "answers": self.answers}), encoding="utf-8")
+            part.write_text(json.dumps({"definition": definition(), "kept": self._kept}), encoding="utf-8")
             os.replace(part, self.file)
         except OSError:
             with suppress(OSError):
                 part.unlink()
 
+    def _read(self) -> dict[str, dict[str, Any]]:
+        try:
+            content = json.loads(self.file.read_text(encoding="utf-8"))
+            if content["definition"] == definition():
+                return {key: one for key, one in content["kept"].items() if self._current(one["digests"])}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            pass
+        return {}
 
-def digest(conf: Path) -> str:
-    """Return a digest over all that composing and hashing a run depends on, but for its experiment."""
-    sha = hashlib.sha256(f"{hydra.__version__} {omegaconf.__version__}".encode())
-    files = [path for path in sorted(conf.rglob("*")) if path.is_file() and path.parent != conf / "experiment"]
-    for path in [Path(config.__file__), *files]:
-        sha.update(f"\0{path.relative_to(conf) if path in files else path.name}\0".encode())
-        sha.update(path.read_bytes())
-    return sha.hexdigest()
+    def _current(self, digests: Mapping[str, str]) -> bool:
+        return all(self._digest(name) == digest for name, digest in digests.items())
+
+    def _digest(self, name: str) -> str:
+        """Return a digest of a configuration's file, "" where there is none, as of those that come with Hydra."""
+        if name not in self._digests:
+            try:
+                content = (self._conf / f"{name.removesuffix('.yaml')}.yaml").read_bytes()
+                self._digests[name] = hashlib.sha256(content).hexdigest()[:16]
+            except OSError:
+                self._digests[name] = ""
+        return self._digests[name]
 
 
-def file_digest(path: Path) -> str:
-    """Return a digest of a file's content, "" if it cannot be read."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
+@cache
+def definition() -> str:
+    """Return a digest over what composes and hashes, apart from the configuration's files."""
+    parts = [hydra.__version__, omegaconf.__version__, Path(config.__file__).read_text(encoding="utf-8")]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

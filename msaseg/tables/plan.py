@@ -25,7 +25,7 @@ from msaseg.records.places import records_root
 from msaseg.records.run import RunKey
 from msaseg.records.speed import speeds_root
 from msaseg.sweep.compose import compose_job, files_read_once
-from msaseg.tables.composed import ComposedCache, file_digest
+from msaseg.tables.composed import Composed, ComposedCache
 from msaseg.tables.protocols import Protocol, about, compose_protocol
 from msaseg.tables.spec import Table
 
@@ -58,8 +58,8 @@ class Plan:
         Raises:
             UserError: its file does not compose.
         """
-        where = f"conf/protocol/{name}.yaml"
-        fields = self.cache.get(f"protocol {name}", lambda: _composed(where, lambda: compose_protocol(name)))
+        job = (f"conf/protocol/{name}.yaml", partial(compose_protocol, name))
+        fields = self.cache.get(f"protocol {name}", lambda: _composed([job])[0])
         return Protocol(name=name, about=about(name), **fields)
 
     def seeds(self, table: Table, protocol: str) -> list[int]:
@@ -104,7 +104,7 @@ class Plan:
             UserError: as in `points`.
         """
         sweeps = {_key(each): each for each in ((table.id, f"protocol={name}") for table, name in wanted)}
-        keys = [key for key in sweeps if key not in self.cache.answers]
+        keys = [key for key in sweeps if key not in self.cache]
         count = min(os.cpu_count() or 1, len(keys))
         if count < 2:
             return
@@ -145,13 +145,18 @@ def recorded(root: Path, protocol: str) -> dict[str, Path]:
     return {file.name: file for file in files}
 
 
-def _composed(where: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Call `make` with the configuration folder opened, once for all that it composes."""
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            return make()
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(f"{where}: {' '.join(str(error).split())}") from error
+def _composed(jobs: Sequence[tuple[str, Callable[[], dict[str, Any]]]]) -> list[Composed]:
+    """Call each of the functions, named for messages, with the configuration folder opened."""
+    done = []
+    with files_read_once() as names:
+        for where, make in jobs:
+            names.clear()
+            try:
+                with initialize_config_dir(str(CONF), version_base="1.3"):
+                    done.append(Composed(make(), set(names)))
+            except (HydraException, OmegaConfBaseException) as error:
+                raise UserError(f"{where}: {' '.join(str(error).split())}") from error
+    return done
 
 
 def _where(sweep: Sequence[str]) -> str:
@@ -160,14 +165,12 @@ def _where(sweep: Sequence[str]) -> str:
 
 
 def _key(sweep: Sequence[str]) -> str:
-    table, *chosen = sweep
-    return f"sweep {table} {file_digest(CONF / 'experiment' / f'{table}.yaml')} {' '.join(chosen)}"
+    return f"sweep {' '.join(sweep)}"
 
 
-def _sweeps(sweeps: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+def _sweeps(sweeps: Sequence[Sequence[str]]) -> list[Composed]:
     """Return `_sweep` of each table's id with its overrides."""
-    with files_read_once():
-        return [_composed(_where(sweep), partial(_sweep, *sweep)) for sweep in sweeps]
+    return _composed([(_where(sweep), partial(_sweep, *sweep)) for sweep in sweeps])
 
 
 def _sweep(table: str, *chosen: str) -> dict[str, Any]:
