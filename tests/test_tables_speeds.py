@@ -10,6 +10,8 @@ from msaseg.charts.speed import speed_accuracy
 from msaseg.config import compose_run, net_hash, plain
 from msaseg.records.speed import SpeedRecord
 from msaseg.tables import __main__ as command
+from msaseg.tables.claim import Claim, Kind
+from msaseg.tables.decide import decide
 from msaseg.tables.render import render
 
 FPS = "speed.cpu.fps"
@@ -61,7 +63,7 @@ def measured(net, **changes):
 @pytest.fixture
 def table(suite):
     speed = {"size": [512, 768], "precision": "fp32", "mode": "eager", "form": "tuned"}
-    return replace(suite.table, columns={**suite.table.columns, FPS: "fps"}, speed=speed)
+    return replace(suite.table, columns={**suite.table.columns, FPS: "fps"}, speed=speed, untestable={})
 
 
 def filled(suite, table, *records):
@@ -103,6 +105,38 @@ def test_measurement_under_other_conditions_fills_nothing(suite, table, net, cha
 def test_measurement_of_another_architecture_fills_nothing(suite, table, net):
     found = filled(suite, table, measured({**net, "width": net["width"] + 1}))
     assert all(found.cells[row, FPS].n == 0 for row in table.rows)
+
+
+@pytest.mark.parametrize(
+    ("least", "verdict"),
+    [
+        (20.0, "holds: faster in 19 of 20 calls, on Some CPU"),
+        (30.0, "contradicted: slower in 19 of 20 calls, on Some CPU"),
+        (24.0, "undecided: the calls scatter about it, on Some CPU"),
+    ],
+)
+def test_speed_is_judged_by_the_range_of_its_calls_on_a_named_device(suite, table, net, least, verdict):
+    claim = Claim("fast", "it is fast", 1, Kind.SPEED, FPS, ("pool5",), least)
+    found = decide(claim, filled(suite, table, measured(net)))
+    assert f"{found.word}: {found.why}" == verdict
+    assert found.effect == 25.0 - least
+
+
+@pytest.mark.parametrize(("fps", "word"), [(20.0, "holds"), (24.5, "undecided"), (30.0, "contradicted")])
+def test_two_speeds_are_told_apart_by_the_ranges_of_both(suite, table, net, fps, word):
+    ms = 1000 / fps
+    other = {**net, "num_poolings": 4}
+    latency = {"median": ms, "p5": ms - 1, "p95": ms + 1, "min": ms - 2, "max": ms + 2, "n": 30}
+    records = [measured(net), measured(other, fps=fps, latency_ms=latency, config_hash="11111111")]
+    found = decide(
+        Claim("faster", "it is faster", 1, Kind.ORDER, FPS, ("pool5", "pool4")), filled(suite, table, *records)
+    )
+    assert (found.word, found.effect) == (word, 25.0 - fps)
+
+
+def test_speed_that_nobody_timed_is_not_measured(suite, table):
+    claim = Claim("fast", "it is fast", 1, Kind.SPEED, FPS, ("pool5",), 30.0)
+    assert decide(claim, filled(suite, table)).why == "no speed on a device of the kind cpu"
 
 
 def test_measurement_from_changed_code_is_marked(suite, table, net):

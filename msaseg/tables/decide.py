@@ -226,4 +226,4 @@ def _timed(claim: Claim, filled: FilledTable) -> Verdict:
         word, why = Word.CONTRADICTED, "slower in 19 of 20 calls"
     else:
         word, why = Word.UNDECIDED, "the calls scatter about it"
-    return Verdict(claim, filled.protocol.name, word, why, effect)
+    return Verdict(claim, filled.protocol.name, word, f"{why}, on {first.hardware['device']}", effect)
