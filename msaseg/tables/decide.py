@@ -42,6 +42,7 @@ class Verdict:
         interval: of the effect over frames, 95 %; None where none can be had.
         seed_bound: what seeds alone do to the effect, 95 % half-width; None if no row of the table has two seeds.
         seeds: how many seeds each row has.
+        device: that a speed was measured on; "" for any other effect.
     """
 
     claim: Claim
@@ -52,6 +53,7 @@ class Verdict:
     interval: Interval | None = None
     seed_bound: float | None = None
     seeds: int = 0
+    device: str = ""
 
 
 def decide(claim: Claim, filled: FilledTable) -> Verdict:
@@ -226,4 +228,4 @@ def _timed(claim: Claim, filled: FilledTable) -> Verdict:
         word, why = Word.CONTRADICTED, "slower in 19 of 20 calls"
     else:
         word, why = Word.UNDECIDED, "the calls scatter about it"
-    return Verdict(claim, filled.protocol.name, word, f"{why}, on {first.hardware['device']}", effect)
+    return Verdict(claim, filled.protocol.name, word, why, effect, device=first.hardware["device"])

@@ -45,13 +45,10 @@ def page(found: Sequence[tuple[Table, Verdict]]) -> str:
     lines = ["| table | claim, page | under | verdict | effect | 95 % over frames | ± by seeds | seeds | why |"]
     lines += ["|---|---|---|---|---:|---:|---:|---:|---|"]
     for table, verdict in found:
-        claim, interval = verdict.claim, verdict.interval
-        ends = "" if interval is None or interval.low is None else f"{interval.low:+.2f} to {interval.high:+.2f}"
-        bound = "" if verdict.seed_bound is None else f"{verdict.seed_bound:.2f}"
+        claim = verdict.claim
         cells = [_short(table), f"{claim.says} (p. {claim.page})", f"`{verdict.protocol}`", f"**{verdict.word}**"]
-        lines.append(
-            f"| {' | '.join([*cells, _effect(verdict), ends, bound, str(verdict.seeds or ''), verdict.why])} |"
-        )
+        numbers = [_effect(verdict), _ends(verdict), _bound(verdict), str(verdict.seeds or "")]
+        lines.append(f"| {' | '.join([*cells, *numbers, verdict.why])} |")
     rules = "The rules were written before the runs: [docs/verdicts.md](../../docs/verdicts.md)."
     return "\n\n".join([NOTICE, "# Does the paper hold?", summary(found), rules, "\n".join(lines)]) + "\n"
 
@@ -68,8 +65,9 @@ def summary(found: Sequence[tuple[Table, Verdict]]) -> str:
 
 
 def in_short(found: Sequence[tuple[Table, Verdict]]) -> str:
-    """Return the README's lines: the counts, then the claims that the first protocol decides or leaves open."""
+    """Return the README's lines: the first protocol's counts, then the claims that it decides or leaves open."""
     first = found[0][1].protocol if found else ""
+    counts = summary([one for one in found if one[1].protocol == first])
     lines = [f"| claim of the paper | under `{first}` | effect, 95 % over frames, ± by seeds |", "|---|---|---|"]
     unmeasured = 0
     for _, verdict in found:
@@ -83,7 +81,7 @@ def in_short(found: Sequence[tuple[Table, Verdict]]) -> str:
         lines.append(f"| {claim.says} (p. {claim.page}) | **{verdict.word}** | {', '.join(filter(None, numbers))} |")
     rest = f"{unmeasured} further claims are not measured yet. " if unmeasured else ""
     links = "[All, with the rule that decided each](experiments/tables/verdicts.md); [the rules](docs/verdicts.md)."
-    return "\n\n".join([summary(found), "\n".join(lines), rest + links])
+    return "\n\n".join([counts, "\n".join(lines), rest + links])
 
 
 def told(verdict: Verdict) -> str:
@@ -111,5 +109,5 @@ def _effect(verdict: Verdict) -> str:
         return ""
     if verdict.claim.kind is Kind.COUNT:
         return f"{verdict.effect:.0f} %"
-    unit = " fps" if verdict.claim.column.startswith("speed.") else ""
+    unit = f" fps on {verdict.device}" if verdict.device else ""
     return f"{verdict.effect:+.2f}{unit}"
