@@ -43,6 +43,34 @@ def test_published_protocol_with_records_is_drawn_into_the_repository(suite, cap
     assert suite.table.source in entry["caption"]
 
 
+def test_plot_is_drawn_again_only_if_its_records_its_files_or_what_draws_it_changed(suite, capsys, monkeypatch):
+    first, second = (suite.points("laptop", row)[0] for row in ("pool0", "pool1"))
+    folder = suite.published / "figures"
+    only = ["--only", "pooling_sweep"]
+    suite.add(first, 70.0)
+    command.main(only)
+    drawn = capsys.readouterr().out
+    entries, picture = index(folder), (folder / "pooling_sweep-laptop.png").read_bytes()
+
+    def said():
+        assert command.main(only) == 0
+        return capsys.readouterr().out
+
+    assert said() == "1 of 1 figures are drawn already\n"
+    assert index(folder) == entries
+    (folder / "pooling_sweep-laptop.png").write_bytes(b"damaged")
+    assert said() == drawn
+    assert (folder / "pooling_sweep-laptop.png").read_bytes() == picture
+    (folder / "pooling_sweep-laptop.svg").unlink()
+    assert said() == drawn
+    suite.add(second, 71.0)
+    assert said() == drawn
+    assert len(index(folder)["pooling_sweep-laptop"]["records"]) == 2
+    monkeypatch.setattr("matplotlib.__version__", "99")
+    assert said() == drawn
+    assert said() == "1 of 1 figures are drawn already\n"
+
+
 def test_unpublished_protocol_is_drawn_beside_its_runs(suite, capsys):
     suite.add(suite.points("smoke", "pool0")[0], 33.0)
     assert command.main(["--protocol", "smoke", "--only", "frame", "masks", "accuracy_macs-smoke"]) == 0

@@ -53,9 +53,16 @@ def _run(args: Namespace) -> int:
 
 
 def draw_all(figures: Sequence[Planned], index: Index) -> None:
-    """Draw figures into an index's folder, on all cores; print a line for each file, or for why there is none."""
+    """Draw figures into an index's folder, on all cores; print a line for each file, or for why there is none.
+
+    Those that would come out as they are, which the records alone tell, are left.
+    """
     from msaseg.records.provenance import code_state
 
+    drawn = len(figures)
+    figures = [figure for figure in figures if not index.is_drawn(figure)]
+    if len(figures) < drawn:
+        print(f"{drawn - len(figures)} of {drawn} figures are drawn already")
     count = max(1, min(os.cpu_count() or 1, len(figures)))
     shared = (figures, index, code_state())
     with ProcessPoolExecutor(count, multiprocessing.get_context("fork"), _shared.extend, (shared,)) as pool:

@@ -1,6 +1,7 @@
 """Every figure that the suite has: those of the paper, and the plots of the records."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from msaseg.charts.build import charts, has_charts
@@ -53,8 +54,9 @@ def catalogue(
 def _plots(tables: Mapping[str, Table], results: Results, protocols: Sequence[str]) -> list[Planned]:
     drawn = charts(tables.values(), results, protocols)
     planned = [
-        Planned(chart.id, chart.title, ANSWERS.get(chart.table), partial(_plot, chart, tables.get(chart.table)))
+        Planned(chart.id, chart.title, ANSWERS.get(chart.table), partial(_plot, chart, source), _content(chart, source))
         for chart in drawn
+        for source in [tables[chart.table].source if chart.table in tables else ""]
     ]
     for protocol in protocols:
         commands = {
@@ -79,10 +81,16 @@ def _belongs(id: str, word: str) -> bool:
     return id == word or id.startswith(f"{word}-")
 
 
-def _plot(chart: Chart | Matrix, table: Table | None) -> Drawing:
+def _plot(chart: Chart | Matrix, source: str) -> Drawing:
     printed = isinstance(chart, Chart) and any(series.role == PAPER for series in chart.series)
-    source = f" The paper's numbers: {table.source}." if table and printed else ""
+    source = f" The paper's numbers: {source}." if source and printed else ""
     return Drawing(draw(chart), f"{chart.title}. {chart.note}{source}", chart.records)
+
+
+def _content(chart: Chart | Matrix, source: str) -> str:
+    """Return all that a plot shows as text, wherever its records lie."""
+    records = [path.parts[-4:] for path in chart.records]
+    return repr((replace(chart, records=()), records, source))
 
 
 def _skip(reason: str) -> Drawing:

@@ -1,10 +1,13 @@
 """`figures.json`: what each picture beside it shows and what it was made from."""
 
+import hashlib
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
+
+import matplotlib
 
 from msaseg.cli.errors import UserError
 from msaseg.figures.planned import Drawing, Planned
@@ -59,7 +62,18 @@ class Index:
         old = self.entries.get(planned.id, {})
         same = not changed and all(old.get(key) == value for key, value in entry.items())
         self.entries[planned.id] = entry | ({key: old.get(key) for key in code} if same else code)
+        if planned.made_from is not None:
+            self.entries[planned.id]["made_from"] = _digest(planned.made_from, [files[name] for name in sorted(files)])
         return [self.folder / name for name in sorted(files)]
+
+    def is_drawn(self, planned: Planned) -> bool:
+        """Return whether a figure's files are those that drawing it now would give."""
+        entry = self.entries.get(planned.id, {})
+        try:
+            files = [(self.folder / name).read_bytes() for name in entry.get("files", ())]
+        except OSError:
+            return False
+        return planned.made_from is not None and entry.get("made_from") == _digest(planned.made_from, files)
 
     def close(self, known: Collection[str] | None = None) -> list[Path]:
         """Write the index; return the pictures that were deleted because no entry names them any more.
@@ -77,6 +91,15 @@ class Index:
             path.unlink()
         _replace(self.folder / NAME, (json.dumps(self.entries, indent=1, ensure_ascii=False) + "\n").encode())
         return stray
+
+
+def _digest(made_from: str, files: Iterable[bytes]) -> str:
+    """Return a digest over what a figure is made from, what draws it, and its files."""
+    code = (file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
+    found = hashlib.sha256(f"{made_from}{matplotlib.__version__}".encode())
+    for part in (*code, *files):
+        found.update(part)
+    return found.hexdigest()[:16]
 
 
 def _replace(path: Path, data: bytes) -> bool:

@@ -37,9 +37,12 @@ class Planned:
         title: what it is called in lists.
         paper: the paper's figure that it answers, such as "Fig. 4", or None.
         draw: draws it, or raises `Skipped`.
+        made_from: a text that changes with whatever is drawn: as long as it and the code that draws stay, so does the
+            picture. None: only drawing tells.
     """
 
     id: str
     title: str
     paper: str | None
     draw: Callable[[], Drawing]
+    made_from: str | None = None
