@@ -120,7 +120,7 @@ def test_speed_is_judged_by_the_range_of_its_calls_on_a_named_device(suite, tabl
     claim = Claim("fast", "it is fast", 1, Kind.SPEED, FPS, ("pool5",), least)
     found = decide(claim, filled(suite, table, measured(net)))
     assert f"{found.word}: {found.why}" == verdict
-    assert told(found).startswith(f"effect {25.0 - least:+.2f} fps on Some CPU; ")
+    assert told(found).startswith(f"effect {25.0 - least:+.2f} fps on Some CPU, fp32; ")
 
 
 @pytest.mark.parametrize(("fps", "word"), [(20.0, "holds"), (24.5, "undecided"), (30.0, "contradicted")])
@@ -128,11 +128,18 @@ def test_two_speeds_are_told_apart_by_the_ranges_of_both(suite, table, net, fps,
     ms = 1000 / fps
     other = {**net, "num_poolings": 4}
     latency = {"median": ms, "p5": ms - 1, "p95": ms + 1, "min": ms - 2, "max": ms + 2, "n": 30}
-    records = [measured(net), measured(other, fps=fps, latency_ms=latency, config_hash="11111111")]
-    found = decide(
-        Claim("faster", "it is faster", 1, Kind.ORDER, FPS, ("pool5", "pool4")), filled(suite, table, *records)
-    )
+    rival = measured(other, fps=fps, latency_ms=latency, config_hash="11111111")
+    claim = Claim("faster", "it is faster", 1, Kind.ORDER, FPS, ("pool5", "pool4"))
+    found = decide(claim, filled(suite, table, measured(net), rival))
     assert (found.word, found.effect) == (word, 25.0 - fps)
+
+
+def test_speeds_from_two_devices_are_not_compared(suite, table, net):
+    elsewhere = {"device": "Other CPU", "kind": "cpu", "cores": 2, "threads": 2, "precision": "fp32"}
+    rival = measured({**net, "num_poolings": 4}, hardware=elsewhere, config_hash="11111111")
+    claim = Claim("faster", "it is faster", 1, Kind.ORDER, FPS, ("pool5", "pool4"))
+    found = decide(claim, filled(suite, table, measured(net), rival))
+    assert (found.word, found.why) == ("not measured", "their speeds are from different devices")
 
 
 def test_speed_that_nobody_timed_is_not_measured(suite, table):

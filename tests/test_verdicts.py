@@ -53,8 +53,17 @@ def verdict(suite, claim):
     ],
 )
 def test_order_is_judged_by_effect_and_each_noise_alone(effect, frames, seeds, word):
-    assert judge(ORDER, effect, [frames, seeds])[0] == word
-    assert judge(ORDER, effect, [seeds, frames])[0] == word
+    assert judge(ORDER, effect, {"frames": frames, "seeds": seeds})[0] == word
+    assert judge(ORDER, effect, {"frames": seeds, "seeds": frames})[0] == word
+    assert judge(ORDER, effect, {"frames": frames, "seeds": seeds}, printed=5.0)[0] == word
+
+
+@pytest.mark.parametrize(
+    ("effect", "noise", "word"),
+    [(0.4, 0.1, Word.HOLDS), (0.4, 0.5, Word.UNDECIDED), (0.3, 0.2, Word.UNDECIDED), (0.1, 0.2, Word.CONTRADICTED)],
+)
+def test_effect_that_the_paper_prints_is_enough_where_it_is_small(effect, noise, word):
+    assert judge(ORDER, effect, {"seeds": noise}, printed=0.4)[0] == word
 
 
 @pytest.mark.parametrize(
@@ -62,7 +71,7 @@ def test_order_is_judged_by_effect_and_each_noise_alone(effect, frames, seeds, w
     [(0.5, Word.HOLDS), (-0.9, Word.UNDECIDED), (-1.4, Word.UNDECIDED), (-1.6, Word.CONTRADICTED)],
 )
 def test_level_is_reached_within_the_smallest_effect_that_matters(above, word):
-    assert judge(LEVEL, above, [0.5])[0] == word
+    assert judge(LEVEL, above, {"seeds": 0.5})[0] == word
 
 
 def test_factors_of_a_trend_give_the_change_from_first_to_last_along_the_line():

@@ -42,7 +42,7 @@ class Verdict:
         interval: of the effect over frames, 95 %; None where none can be had.
         seed_bound: what seeds alone do to the effect, 95 % half-width; None if no row of the table has two seeds.
         seeds: how many seeds each row has.
-        device: that a speed was measured on; "" for any other effect.
+        device: that a speed was measured on, and its precision; "" for any other effect.
     """
 
     claim: Claim
@@ -83,25 +83,29 @@ def factors(claim: Claim) -> dict[str, float]:
     return dict(zip(claim.rows, (1.0, -1.0), strict=False))
 
 
-def judge(claim: Claim, effect: float, half_widths: Sequence[float]) -> tuple[Word, str]:
+def judge(
+    claim: Claim, effect: float, half_widths: Mapping[str, float], printed: float | None = None
+) -> tuple[Word, str]:
     """Return the verdict on an effect and the rule, from every half-width that it must exceed by itself.
 
     Args:
         claim: an order, a trend or a level.
         effect: in points; of a level, by how much the score lies above the number.
-        half_widths: of the interval over frames and of the noise of seeds.
+        half_widths: by what they are of: "frames", the interval over frames; "seeds", the noise of seeds.
+        printed: the paper's effect; where it is smaller than what matters elsewhere, it matters. None: not printed.
     """
-    widest = max(half_widths)
-    enough = -SMALLEST_EFFECT if claim.kind is Kind.LEVEL else SMALLEST_EFFECT
-    above = enough if claim.kind is Kind.LEVEL else 0.0
+    widest = max(half_widths.values())
+    enough, above = -SMALLEST_EFFECT, -SMALLEST_EFFECT
+    if claim.kind is not Kind.LEVEL:
+        above = 0.0
+        enough = min(SMALLEST_EFFECT, round(printed, 2)) if printed is not None and printed > 0 else SMALLEST_EFFECT
     if effect >= enough and effect - widest > above:
-        return (
-            Word.HOLDS,
-            f"the effect is at least {enough:+g} and above {above:+g} by more than frames and seeds explain",
-        )
+        explain = " and ".join(half_widths)
+        return Word.HOLDS, f"the effect is at least {enough:+g} and above {above:+g} by more than {explain} explain"
+    explain = " or ".join(half_widths)
     if effect + widest < enough:
-        return Word.CONTRADICTED, f"below {enough:+g} by more than frames or seeds explain"
-    return Word.UNDECIDED, "frames or seeds may explain it"
+        return Word.CONTRADICTED, f"below {enough:+g} by more than {explain} explain"
+    return Word.UNDECIDED, f"{explain} may explain it"
 
 
 def _scored(claim: Claim, filled: FilledTable) -> Verdict:
@@ -128,7 +132,10 @@ def _scored(claim: Claim, filled: FilledTable) -> Verdict:
     elif half is None and claim.column == "miou_pct":
         word, why = Word.UNDECIDED, "no matrices of single frames: their noise is not known"
     else:
-        word, why = judge(claim, effect, [bound] if half is None else [half, bound])
+        half_widths = {"seeds": bound} if half is None else {"frames": half, "seeds": bound}
+        paper = [filled.table.printed(row, claim.column) for row in chosen]
+        printed = [factor * x for factor, x in zip(chosen.values(), paper, strict=True) if isinstance(x, int | float)]
+        word, why = judge(claim, effect, half_widths, sum(printed) if len(printed) == len(chosen) else None)
     return Verdict(claim, protocol, word, why, effect, interval, bound, len(seeds))
 
 
@@ -216,16 +223,21 @@ def _timed(claim: Claim, filled: FilledTable) -> Verdict:
     if not speeds.keys() >= set(claim.rows):
         return Verdict(claim, filled.protocol.name, Word.NOT_MEASURED, f"no speed on a device of the kind {device}")
     first, *other = (speeds[row] for row in claim.rows)
+    slow, fast, _ = first.ranges[claim.column]
     if claim.number is None:
+        if first.hardware["device"] != other[0].hardware["device"]:
+            why = "their speeds are from different devices"
+            return Verdict(claim, filled.protocol.name, Word.NOT_MEASURED, why)
         effect = first.number(claim.column) - other[0].number(claim.column)
         low, high, _ = other[0].ranges[claim.column]
+        sure = "the ranges of 90 % of their calls do not overlap"
     else:
         effect, low, high = first.number(claim.column) - claim.number, claim.number, claim.number
-    slow, fast, _ = first.ranges[claim.column]
-    if slow > high:
-        word, why = Word.HOLDS, "faster in 19 of 20 calls"
-    elif fast < low:
-        word, why = Word.CONTRADICTED, "slower in 19 of 20 calls"
-    else:
+        sure = f"{'faster' if slow > high else 'slower'} in 19 of 20 calls"
+    if low <= fast and slow <= high:
         word, why = Word.UNDECIDED, "the calls scatter about it"
-    return Verdict(claim, filled.protocol.name, word, why, effect, device=first.hardware["device"])
+    else:
+        word, why = Word.HOLDS if slow > high else Word.CONTRADICTED, sure
+    return Verdict(
+        claim, filled.protocol.name, word, why, effect, device="{device}, {precision}".format(**first.hardware)
+    )

@@ -49,7 +49,7 @@ def page(found: Sequence[tuple[Table, Verdict]]) -> str:
         cells = [_short(table), f"{claim.says} (p. {claim.page})", f"`{verdict.protocol}`", f"**{verdict.word}**"]
         numbers = [_effect(verdict), _ends(verdict), _bound(verdict), str(verdict.seeds or "")]
         lines.append(f"| {' | '.join([*cells, *numbers, verdict.why])} |")
-    rules = "The rules were written before the runs: [docs/verdicts.md](../../docs/verdicts.md)."
+    rules = "The rules, and which of them were written when: [docs/verdicts.md](../../docs/verdicts.md)."
     return "\n\n".join([NOTICE, "# Does the paper hold?", summary(found), rules, "\n".join(lines)]) + "\n"
 
 
@@ -79,9 +79,13 @@ def in_short(found: Sequence[tuple[Table, Verdict]]) -> str:
         numbers = [_effect(verdict), _ends(verdict), f"± {_bound(verdict)}" if _bound(verdict) else ""]
         claim = verdict.claim
         lines.append(f"| {claim.says} (p. {claim.page}) | **{verdict.word}** | {', '.join(filter(None, numbers))} |")
-    rest = f"{unmeasured} further claims are not measured yet. " if unmeasured else ""
+    rest = f"{unmeasured} further claims are not measured. " if unmeasured else ""
     links = "[All, with the rule that decided each](experiments/tables/verdicts.md); [the rules](docs/verdicts.md)."
-    return "\n\n".join([counts, "\n".join(lines), rest + links])
+    words = (
+        "Contradicted: reversed, or smaller than what matters (1.0 point; less where the paper prints less), so a "
+        "small effect in the paper's direction too. Undecided: the test frames or the seeds may explain it."
+    )
+    return "\n\n".join([counts, words, "\n".join(lines), rest + links])
 
 
 def told(verdict: Verdict) -> str:
