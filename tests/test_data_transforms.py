@@ -47,6 +47,18 @@ def test_pipeline_when_seeded_alike_repeats_and_otherwise_varies(frame, augment)
     assert {label.shape for _, label in draws} == {(height, width)}
 
 
+def test_label_when_scaled_stays_where_its_pixels_are():
+    y, x = np.mgrid[:120, :160]
+    label = (np.hypot(y - 60, x - 80) < 17).astype(np.uint8)
+    pipeline = Augment(scale=(0.6, 1.6), crop=(120, 160)).pipeline((120, 160))
+    offsets = []
+    for seed in range(40):
+        image, moved = pipeline(np.repeat(255 * label[..., None], 3, 2), label, seed=(seed,))
+        weights = [image[..., 0] / 255, moved == 1]
+        offsets.append(np.subtract(*[[(grid * w).sum() / w.sum() for grid in (y, x)] for w in weights]))
+    assert np.abs(np.mean(offsets, 0)).max() < 0.05  # pixels; OpenCV's plain "nearest" is half a pixel off
+
+
 def test_padding_when_shrunk_is_void_in_the_label_and_black_in_the_image(frame):
     image, label = Augment(scale=(0.5, 0.5)).pipeline(SIZE)(*frame, seed=(0,))
     assert (label == IGNORE).mean() == pytest.approx(0.75)

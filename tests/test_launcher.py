@@ -180,20 +180,49 @@ def test_gpus_without_limit_are_those_of_the_driver(monkeypatch):
     assert visible_gpus() == [Gpu("GPU-abc", "L4")]
 
 
-def test_gpu_cut_into_slices_counts_as_its_slices():
-    text = """GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-1)
+SLICED = """GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-1)
   MIG 3g.20gb     Device  0: (UUID: MIG-a)
   MIG 3g.20gb     Device  1: (UUID: MIG-b)
 GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-2)
 """
-    assert [gpu.id for gpu in parse_listing(text)] == ["MIG-a", "MIG-b", "GPU-2"]
-    assert {gpu.name for gpu in parse_listing(text)} == {"NVIDIA A100-SXM4-40GB"}
+
+
+def test_gpu_cut_into_slices_counts_as_its_slices():
+    assert [gpu.id for gpu in parse_listing(SLICED)] == ["MIG-a", "MIG-b", "GPU-2"]
+    assert {gpu.name for gpu in parse_listing(SLICED)} == {"NVIDIA A100-SXM4-40GB"}
 
 
 def test_device_known_by_index_is_the_one_that_the_driver_lists_there(monkeypatch):
-    monkeypatch.setattr(gpus, "_listed", lambda: [Gpu("GPU-abc", "L4"), Gpu("GPU-def", "L4")])
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,GPU-a,7")
-    assert [gpu.uuid for gpu in visible_gpus()] == ["GPU-def", "GPU-abc", "7"]
+    monkeypatch.setattr(gpus, "_listed", lambda: parse_listing(SLICED))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0,GPU-2,7")
+    assert [gpu.uuid for gpu in visible_gpus()] == ["GPU-2", "MIG-a", "GPU-2", "7"]
+
+
+@pytest.mark.parametrize(("listed", "status"), [(True, 255), (False, 9)])
+def test_driver_s_tool_that_fails_is_believed_in_what_it_lists_and_else_is_named(monkeypatch, tmp_path, listed, status):
+    tool = tmp_path / "nvidia-smi"
+    listing = "echo 'GPU 3: NVIDIA L4 (UUID: GPU-abc)'" if listed else ""
+    tool.write_text(f"#!/bin/sh\n{listing}\nexit {status}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(gpus, "DEVICES", tmp_path)
+    if listed:
+        assert visible_gpus() == [Gpu("GPU-abc", "NVIDIA L4", index=3)]
+        return
+    assert visible_gpus() == []
+    (tmp_path / "nvidia0").touch()
+    with pytest.raises(UserError, match=r"nvidia-smi -L.*CUDA_VISIBLE_DEVICES"):
+        visible_gpus()
+
+
+def test_value_that_depends_on_the_seed_gives_each_seed_a_record_of_its_own(tmp_path):
+    words = ["-m", "protocol=smoke", "+protocol.source.seed=${seed}", "seed=0,1,2", "logger=none"]
+    done = sweep(tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+    made = {path.stem.partition("-")[::2] for path in (tmp_path / "out" / "records").rglob("*.json")}
+    assert [len({one[part] for one in made}) for part in (0, 1)] == [3, 3]
+    assert "3 of 3 runs are finished already" in sweep(tmp_path, *words).stdout
 
 
 def test_rows_that_took_longest_before_start_first_after_those_never_run(tmp_path):

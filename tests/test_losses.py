@@ -4,10 +4,12 @@ import math
 
 import pytest
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 
 from msaseg.classes import IGNORE
 from msaseg.training.losses import BoundaryLoss, SegmentationLoss, boundary_target
+from msaseg.training.ohem import OhemLoss
 
 
 def test_segmentation_loss_without_ignored_pixels_is_the_mean_cross_entropy():
@@ -23,6 +25,31 @@ def test_segmentation_loss_of_an_ignored_pixel_does_not_depend_on_its_logits():
     SegmentationLoss()(logits, labels).backward()
     assert logits.grad[0, :, 0, 1].eq(0).all()
     assert logits.grad[0, :, 0, 0].ne(0).all()
+
+
+@pytest.mark.parametrize(
+    ("loss", "channels"),
+    [(SegmentationLoss(), 3), (BoundaryLoss(), 1), (OhemLoss(min_kept=1e-3), 3)],
+    ids=lambda value: type(value).__name__,
+)
+def test_mean_over_two_processes_is_the_loss_of_the_whole_batch(monkeypatch, loss, channels):
+    torch.manual_seed(0)
+    logits, labels = 3 * torch.randn(4, channels, 8, 8), torch.randint(3, (4, 8, 8))
+    labels[0], labels[1, :5], logits[2:] = IGNORE, IGNORE, 9 * logits[2:]
+    halves = [(logits[:2], labels[:2]), (logits[2:], labels[2:])]
+    whole, counts = loss(logits, labels), []
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "all_reduce", lambda count: counts.append(count.clone()))
+    for half in halves:
+        loss(*half)
+    each = len(counts) // 2
+    totals = 2 * [sum(pair) for pair in zip(counts[:each], counts[each:], strict=True)]
+    monkeypatch.setattr(dist, "all_reduce", lambda count: count.copy_(totals.pop(0)))
+    torch.testing.assert_close(sum(loss(*half) for half in halves) / 2, whole)
+    loss.eval()
+    loss(*halves[0])  # a validation's batches may differ in number: no process waits for another
+    loss.train()
 
 
 @pytest.mark.parametrize("channels", [3, 1])

@@ -192,6 +192,6 @@ def test_task_whose_record_was_made_since_it_was_asked_for_starts_nothing(tmp_pa
     monkeypatch.chdir(tmp_path)
     record = tmp_path / "record.json"
     record.touch()
-    (outcome,) = make(Job("a", ("none",), tmp_path / "run" / "console.log", record), None, 0, {}, str(tmp_path))
+    (outcome,) = make(Job("a", ("none",), tmp_path / "run" / "console.log", record), 0, {}, str(tmp_path))
     assert (outcome.seconds, outcome.failure) == (0.0, None)
     assert list(tmp_path.iterdir()) == [record]

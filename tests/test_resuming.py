@@ -127,6 +127,41 @@ def lose_power_after_fit(patch):
     patch.setattr(pl.Trainer, "test", lambda *_, **__: (_ for _ in ()).throw(OSError("power cut")))
 
 
+def test_averaged_weights_are_tested_also_by_a_run_resumed_after_its_last_epoch(cli, tmp_path, monkeypatch):
+    words = [*TINY, "protocol.average=0.9"]
+    assert cli(*words, f"paths.outputs={tmp_path / 'whole'}") == 0
+    with monkeypatch.context() as patch:
+        lose_power_after_fit(patch)
+        with pytest.raises(OSError, match="power cut"):
+            cli(*words)
+    assert cli(*words) == 0
+    whole = weights(tmp_path / "whole")
+    assert all(tensor.equal(whole[name]) for name, tensor in weights(tmp_path / "runs").items())
+
+
+@pytest.mark.parametrize("average", ["null", "0.5"])
+def test_best_epoch_is_tested_also_by_a_run_resumed_from_it(cli, tmp_path, monkeypatch, average):
+    words = [*TINY, "data.batch_size=4", "protocol.select=best", "protocol.epochs=4", f"protocol.average={average}"]
+    note = SegmentationModule._note
+
+    def second_is_best(module, key, value):
+        if key == "val/miou_pct" and module.trainer.state.fn == "fit":
+            value = [10.0, 50.0, 30.0, 20.0][module.current_epoch]
+        note(module, key, value)
+
+    monkeypatch.setattr(SegmentationModule, "_note", second_is_best)
+    assert cli(*words, f"paths.outputs={tmp_path / 'whole'}") == 0
+    with monkeypatch.context() as patch:
+        break_off(patch, 2)
+        with pytest.raises(OSError, match="power cut"):
+            cli(*words)
+    assert cli(*words) == 0
+    whole, (record,) = weights(tmp_path / "whole"), records(tmp_path)
+    assert all(tensor.equal(whole[name]) for name, tensor in weights(tmp_path / "runs").items())
+    accuracy = dict(record.history["val/pixel_accuracy_pct"])
+    assert record.metrics["val"]["pixel_accuracy_pct"] == pytest.approx(sorted(accuracy.items())[1][1], abs=1e-3)
+
+
 @pytest.mark.parametrize("old", [False, True])
 def test_run_broken_off_after_its_last_epoch_has_the_scores_of_an_unbroken_one(cli, tmp_path, monkeypatch, old):
     assert cli(*TINY) == 0

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from rich.console import Console
 from msaseg.cli.errors import UserError
 from msaseg.sweep import places as places_module
 from msaseg.sweep.gpus import Gpu
-from msaseg.sweep.job import Job
+from msaseg.sweep.job import Job, stamp
 from msaseg.sweep.locks import Lock, lease
 from msaseg.sweep.places import LEASED, Places, own_gpus
 from msaseg.sweep.progress import SweepProgress
@@ -87,6 +88,15 @@ def never_together(spans) -> bool:
     return True
 
 
+def test_job_whose_result_came_since_it_was_found_missing_is_done_and_one_to_repeat_is_made(tmp_path):
+    made, again = (job(tmp_path, name, 'RESULT.write_text("new")') for name in ("made", "again"))
+    for one in (made, again):
+        one.result.write_text("old")
+    outcomes = run([made, replace(again, before=stamp(again.result))])
+    assert {name: outcome.failure for name, outcome in outcomes.items()} == {"made": None, "again": None}
+    assert (made.result.read_text(), again.result.read_text()) == ("old", "new")
+
+
 def test_jobs_on_two_devices_never_share_one(tmp_path):
     outcomes = run([job(tmp_path, f"job{number}", WORK) for number in range(6)])
     assert all(outcome.failure is None for outcome in outcomes.values())
@@ -138,6 +148,7 @@ def test_jobs_when_the_server_that_forked_them_is_killed_fail_and_the_next_start
 def test_job_whose_old_result_stays_as_it_was_has_failed(tmp_path):
     again = job(tmp_path, "again", "pass")
     again.result.write_text("of an earlier attempt")
+    again = replace(again, before=stamp(again.result))
     assert run([again])["again"].failure == "exit code 0, but no record"
 
 

@@ -12,9 +12,10 @@ import pytorch_lightning as pl
 import torch
 from command_line import TINY, records
 
-from msaseg.config import ROOT
+from msaseg.config import ROOT, compose_run
 from msaseg.records import frame_matrices
 from msaseg.training.module import SegmentationModule
+from msaseg.training.trainer import precision_here
 
 
 def test_run_writes_one_record_that_traces_its_numbers(cli, tmp_path):
@@ -188,6 +189,14 @@ def test_mistake_gets_one_line_with_the_mend_and_writes_no_record(cli, tmp_path,
         assert phrase in error[0]
     assert not list(tmp_path.rglob("seed*.json"))
     assert not list(tmp_path.rglob("*.ckpt"))
+
+
+@pytest.mark.parametrize(("accelerator", "precision"), [("cpu", "32-true"), ("gpu", "bf16-mixed")])
+def test_precision_is_that_of_the_device_that_computes(monkeypatch, accelerator, precision):
+    for answer in ("is_available", "is_bf16_supported"):
+        monkeypatch.setattr(torch.cuda, answer, lambda **_: True)
+    config = compose_run(["protocol=laptop", f"trainer.accelerator={accelerator}"])  # depthwise nets: float32 on a CPU
+    assert precision_here(config) == precision
 
 
 def start(arguments, outputs):

@@ -55,7 +55,7 @@ class Pipeline:
         steps: list[Any] = []
         if augment.scale:
             low, high = augment.scale
-            steps.append(A.RandomScale((low - 1, high - 1), mask_interpolation=cv2.INTER_NEAREST, p=1.0))
+            steps.append(A.RandomScale((low - 1, high - 1), mask_interpolation=cv2.INTER_NEAREST_EXACT, p=1.0))
         if augment.scale or augment.crop:
             height, width = augment.crop or size
             steps.append(

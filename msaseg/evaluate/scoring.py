@@ -20,7 +20,7 @@ def precision(restored: Restored) -> str:
     """Return what the run would compute in here: only so are its scores met to the last digit."""
     asked = str(restored.config["trainer"]["precision"])
     on_cpu = str(restored.config["protocol"]["cpu_precision"])
-    meant = best_precision(on_cpu) if asked == "auto" else asked
+    meant = best_precision(on_cpu, gpu=next(restored.net.parameters()).is_cuda) if asked == "auto" else asked
     return meant if meant in MIXED else "32-true"
 
 

@@ -80,7 +80,7 @@ def _cpu_name() -> str:
         return platform.processor() or platform.machine()
 
 
-def best_precision(on_cpu: str) -> str:
+def best_precision(on_cpu: str, *, gpu: bool) -> str:
     """Return what `trainer.precision=auto` means here: bf16 on a GPU that computes in it, else the protocol's choice.
 
     On a CPU no rule holds for every net: in bf16 VGG16's dense convolutions train faster than in float32, depthwise
@@ -88,7 +88,8 @@ def best_precision(on_cpu: str) -> str:
 
     Args:
         on_cpu: precision on a CPU; bf16 is taken only if the CPU computes in it.
+        gpu: whether a GPU computes.
     """
-    if torch.cuda.is_available():
+    if gpu:
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     return on_cpu if torch.cpu._is_avx512_bf16_supported() else "32-true"

@@ -4,6 +4,12 @@ import os
 import re
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
+
+from msaseg.cli.errors import UserError
+
+DEVICES = Path("/dev")
+"""Where the driver shows the GPUs that there are."""
 
 
 @dataclass(frozen=True)
@@ -14,11 +20,13 @@ class Gpu:
         id: its index or UUID, as CUDA_VISIBLE_DEVICES takes it.
         name: of the product; empty where the driver's tool is not there to ask.
         whole_id: the UUID, whatever `id` is; "" where it is `id`, or unknown.
+        index: of the GPU that it is, or is a slice of; None where it is unknown.
     """
 
     id: str
     name: str
     whole_id: str = ""
+    index: int | None = None
 
     @property
     def uuid(self) -> str:
@@ -27,10 +35,16 @@ class Gpu:
 
 
 def visible_gpus() -> list[Gpu]:
-    """Return the devices that CUDA_VISIBLE_DEVICES leaves, or all that `nvidia-smi` lists."""
+    """Return the devices that CUDA_VISIBLE_DEVICES leaves, or all that `nvidia-smi` lists.
+
+    Raises:
+        UserError: it lists none, and there are some.
+    """
     listed = _listed()
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
+        if not listed and any(DEVICES.glob("nvidia[0-9]*")):
+            raise UserError("there are GPUs that `nvidia-smi -L` does not list: mend it or set CUDA_VISIBLE_DEVICES")
         return listed
     ids = [word.strip() for word in chosen.split(",")]
     ends = [number for number, word in enumerate(ids) if word in ("", "-1", "NoDevFiles")]
@@ -40,7 +54,7 @@ def visible_gpus() -> list[Gpu]:
 
 def _named(id: str, listed: list[Gpu]) -> Gpu:
     if id.isdigit():
-        gpu = listed[int(id)] if int(id) < len(listed) else None
+        gpu = next((gpu for gpu in listed if gpu.index == int(id)), None)  # of slices CUDA takes the first
     else:
         gpu = next((gpu for gpu in listed if gpu.id.startswith(id)), None)
     return Gpu(id, gpu.name, gpu.id) if gpu else Gpu(id, "")
@@ -48,7 +62,7 @@ def _named(id: str, listed: list[Gpu]) -> Gpu:
 
 def _listed() -> list[Gpu]:
     try:
-        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True)
+        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return []
     return parse_listing(done.stdout)
@@ -63,14 +77,16 @@ def parse_listing(text: str) -> list[Gpu]:
     gpus: list[Gpu] = []
     whole: Gpu | None = None
     for line in text.splitlines():
-        match = re.match(r"^(?P<slice>\s*MIG )?(?:GPU \d+: )?(?P<name>.*?) \(UUID: (?P<id>[^)]+)\)$", line.rstrip())
+        match = re.match(
+            r"^(?P<slice>\s*MIG )?(?:GPU (?P<index>\d+): )?(?P<name>.*?) \(UUID: (?P<id>[^)]+)\)$", line.rstrip()
+        )
         if match is None:
             continue
         if match["slice"] is None:
-            whole = Gpu(match["id"], match["name"].strip())
+            whole = Gpu(match["id"], match["name"].strip(), index=int(match["index"] or 0))
             gpus.append(whole)
         elif whole is not None:
             if whole in gpus:
                 gpus.remove(whole)
-            gpus.append(Gpu(match["id"], whole.name))
+            gpus.append(Gpu(match["id"], whole.name, index=whole.index))
     return gpus

@@ -30,6 +30,7 @@ class Job:
         log: file that takes its output, after what earlier attempts left there.
         result: file whose appearance, or replacement, says that the job did its work.
         places: GPUs that it takes, or as many parts of the cores on a machine without one.
+        before: `stamp` of the result when the job was found to be missing; None if there was none.
     """
 
     name: str
@@ -37,6 +38,21 @@ class Job:
     log: Path
     result: Path
     places: int = 1
+    before: tuple[int, int] | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its result is there, and is not the one from before."""
+        return stamp(self.result) not in (None, self.before)
+
+
+def stamp(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file is replaced; None if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino
 
 
 def server(preload: Sequence[str] = ()) -> ForkServerContext:

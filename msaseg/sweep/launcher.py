@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from msaseg.cli.errors import UserError
 from msaseg.records.run import RunKey
 from msaseg.sweep.compose import compose_job
-from msaseg.sweep.job import Job
+from msaseg.sweep.job import Job, stamp
 from msaseg.sweep.ray import Ray
 from msaseg.sweep.runs import Engine, Settings, make_runs, summary
 from msaseg.sweep.slurm import Slurm
@@ -92,16 +92,21 @@ class GpuLauncher(Launcher):
             first = RunKey.of(config)
             if first.protocol not in paths:
                 paths[first.protocol] = self.paths(config)
-            for number in numbers:
+            apart = False
+            for position, number in enumerate(numbers):
                 words = job_overrides[number]
                 for seed in self._parse([word for word in words if word.startswith("seed=")]):
                     config.seed = seed.value()
                 key = replace(first, row=str(config.row), seed=config.seed)
+                if apart or position == 1:  # a value may depend on the seed
+                    key = RunKey.of(config)
+                    apart = key.config_hash != first.config_hash
                 record = paths[first.protocol](key)
-                if config.rerun or not record.exists():
+                before = stamp(record)
+                if config.rerun or before is None:
                     OmegaConf.set_readonly(config.hydra, False)
                     config.hydra.run.dir = folder.replace("${config_hash:}", key.config_hash)
-                    jobs[number] = self._job(config, key, words, record)
+                    jobs[number] = self._job(config, key, words, record, before)
         return _told_apart([jobs[number] for number in sorted(jobs)])
 
     def _parse(self, words: list[str]) -> list[Override]:
@@ -110,7 +115,9 @@ class GpuLauncher(Launcher):
     def _whole(self, words: list[str]) -> DictConfig:
         return self.context.config_loader.load_sweep_config(self.config, words)
 
-    def _job(self, config: DictConfig, key: RunKey, words: Sequence[str], record: Path) -> Job:
+    def _job(
+        self, config: DictConfig, key: RunKey, words: Sequence[str], record: Path, before: tuple[int, int] | None
+    ) -> Job:
         shared = [word for word in self.config.hydra.overrides.hydra if not word.lstrip("+~").startswith(OF_THE_SWEEP)]
         HydraConfig.instance().set_config(config)  # for `${hydra:...}` in the folder's name
         if isinstance(self.engine, Settings) and not config.get("compute"):
@@ -123,6 +130,7 @@ class GpuLauncher(Launcher):
             log,
             record,
             places=devices if isinstance(devices, int) and devices > 0 else 1,
+            before=before,
         )
 
 

@@ -13,10 +13,10 @@ from types import ModuleType
 
 from msaseg.cli.errors import UserError
 from msaseg.sweep.gpus import visible_gpus
-from msaseg.sweep.job import Job
+from msaseg.sweep.job import Job, stamp
 from msaseg.sweep.places import Place, Places
 from msaseg.sweep.progress import SweepProgress
-from msaseg.sweep.slots import GRACE, LOOK, Outcome, Running, Slots, stamp
+from msaseg.sweep.slots import GRACE, LOOK, Outcome, Running, Slots
 
 PLACE = "ray.place"
 """File in a run's folder that says where Ray started the run last."""
@@ -49,7 +49,7 @@ class Ray:
         try:
             task = ray.remote(max_calls=1, num_gpus=self.gpus, num_cpus=self.cpus, max_retries=self.max_retries)(make)
             named = [(task.options(name=job.name), job) for job in jobs]
-            tasks = {task.remote(job, stamp(job.result), self.gpus, variables, os.getcwd()): job for task, job in named}
+            tasks = {task.remote(job, self.gpus, variables, os.getcwd()): job for task, job in named}
         except (TypeError, ValueError) as error:
             raise UserError(f"hydra.launcher, gpus, cpus or max_retries: {_first_line(error)}") from error
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -77,10 +77,10 @@ class Ray:
         return ray
 
 
-def make(job: Job, before: object, gpus: float, environment: Mapping[str, str], folder: str) -> list[Outcome]:
+def make(job: Job, gpus: float, environment: Mapping[str, str], folder: str) -> list[Outcome]:
     """Make one run, as a sweep of one on what Ray gave this task, in the sweep's folder and environment."""
     os.chdir(folder)
-    if stamp(job.result) != before:
+    if job.is_done:
         return [Outcome(job, 0.0, None)]  # by another sweep, or by this task before its worker died
     gpus_here = visible_gpus() if gpus else []
     places = Places(gpus_here, jobs_per_gpu=int(1 / gpus) if 0 < gpus < 1 else 1, jobs_on_cpu=job.places)

@@ -94,7 +94,6 @@ class Slots:
     environment: Mapping[str, str] = field(default_factory=dict)
     _running: list[Forked] = field(default_factory=list)
     _waiting: list[Job] = field(default_factory=list)
-    _before: dict[Job, tuple[int, int] | None] = field(default_factory=dict)
     _outcomes: list[Outcome] = field(default_factory=list)
 
     def run(self, jobs: Sequence[Job]) -> list[Outcome]:
@@ -104,7 +103,6 @@ class Slots:
             BaseException: what a signal raised here, after every running job was stopped.
         """
         self._waiting = list(jobs)
-        self._before = {job: stamp(job.result) for job in jobs}
         context = server(self.preload)
         try:
             while self._waiting or self._running:
@@ -140,7 +138,7 @@ class Slots:
         if claim is None:
             return True
         try:
-            if stamp(job.result) != self._before[job]:
+            if job.is_done:
                 self._end(job, 0.0, None)
                 return True
             place = self.places.take(job.places)
@@ -190,7 +188,7 @@ class Slots:
             return f"signal {-code}"
         if code > 0:
             return f"exit code {code}{last_line(job.log, running.head)}"
-        if stamp(job.result) in (None, self._before[job]):
+        if not job.is_done:
             return f"exit code 0, but no record{last_line(job.log, running.head)}"
         return None
 
@@ -201,15 +199,6 @@ class Slots:
         for running in self._running:
             running.process.join(max(0.0, deadline - time.monotonic()))
             send(running.process, signal.SIGKILL)
-
-
-def stamp(path: Path) -> tuple[int, int] | None:
-    """Return what changes when a file is replaced; None if there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ino
 
 
 def _header(job: Job, place: Place) -> str:

@@ -15,7 +15,7 @@ from msaseg.cli.stopping import goes_on_from
 from msaseg.sweep.job import Job
 from msaseg.sweep.places import LEASED, Place
 from msaseg.sweep.progress import SweepProgress
-from msaseg.sweep.slots import Outcome, Running, last_line, stamp
+from msaseg.sweep.slots import Outcome, Running, last_line
 
 LOOK = 5.0
 """Seconds between two looks at Slurm's queue."""
@@ -66,15 +66,15 @@ class Watched:
         self.job, self.task = job, task
         self.running: Running | None = None
         self._since, self._unseen = time.monotonic(), 0
-        self._before, self._head = stamp(job.result), job.log.stat().st_size
+        self._head = job.log.stat().st_size
 
     def look(self, seen: Task | None, shown: SweepProgress) -> Outcome | None:
         """Take in what `squeue` tells of the task, and return how the job ended, if it did."""
         self._unseen = 0 if seen else self._unseen + 1
         if self._unseen > 1:  # once it may be between two states, or its record on the way to this machine
             seconds = time.monotonic() - (self.running.since if self.running else self._since)
-            made = stamp(self.job.result) not in (None, self._before)
-            return Outcome(self.job, seconds, None if made else f"no record{last_line(self.job.log, self._head)}")
+            failure = None if self.job.is_done else f"no record{last_line(self.job.log, self._head)}"
+            return Outcome(self.job, seconds, failure)
         if seen and seen.state == "RUNNING" and not self.running:
             self.running = Running(self.job, Place(seen.node), time.monotonic(), self._head)
             shown.started(self.running)

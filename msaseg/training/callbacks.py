@@ -5,11 +5,26 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import EMAWeightAveraging
 from torch import Tensor
 
 from msaseg.cli.errors import UserError
 from msaseg.training.logger import Prediction, wandb_of
 from msaseg.training.module import SegmentationModule
+
+
+class AveragedWeights(EMAWeightAveraging):
+    """Average the weights over the steps; the net has the average as soon as training is over."""
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Keep the average where the net will be; Lightning's own would keep a GPU's in the host's memory."""
+        self._device = trainer.strategy.root_device
+        super().setup(trainer, pl_module, stage)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Give it to the net also where there was nothing left to train, and exchange the two no more."""
+        self._copy_average_to_current(pl_module)
+        self._average_model = None
 
 
 class LossWatch(pl.Callback):

@@ -59,10 +59,15 @@ class ResumePoints(ModelCheckpoint):
             self._took = self._written - started
 
 
-def best_weights(run_dir: Path) -> ModelCheckpoint:
-    """Keep the weights of the epoch with the highest mIoU on the validation split."""
+def best_weights(run_dir: Path, *, averaged: bool) -> ModelCheckpoint:
+    """Keep the weights of the epoch with the highest mIoU on the validation split.
+
+    Args:
+        run_dir: of the run.
+        averaged: whether those validated are averages, which only a whole checkpoint holds.
+    """
     return ModelCheckpoint(
-        best_folder(run_dir), "{epoch:04d}", monitor="val/miou_pct", mode="max", save_weights_only=True
+        best_folder(run_dir), "{epoch:04d}", monitor="val/miou_pct", mode="max", save_weights_only=not averaged
     )
 
 

@@ -1,10 +1,32 @@
 """The losses: cross entropy for the classes, balanced binary cross entropy for their boundaries."""
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from msaseg.classes import IGNORE
+
+
+def mean_over(values: Tensor, where: Tensor, *, training: bool) -> Tensor:
+    """Return the mean over the pixels that are marked; 0, with a gradient of 0, without any.
+
+    Shape:
+        values: any; a scalar is their sum.
+        where: booleans, one for each pixel.
+        returns: a scalar.
+
+    Args:
+        values: 0 where they do not count.
+        where: the pixels that count.
+        training: whether the processes of a run, if it has several, share the batch: the mean over processes, which
+            DDP takes, is then that over the pixels of all.
+    """
+    count, world = where.sum().float(), 1
+    if training and dist.is_available() and dist.is_initialized():
+        dist.all_reduce(count)
+        world = dist.get_world_size()
+    return values.sum() * world / count.clamp(min=1)
 
 
 class SegmentationLoss(nn.Module):
@@ -30,7 +52,7 @@ class SegmentationLoss(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Average over the pixels of the whole batch, not over images."""
         total = F.cross_entropy(logits.float(), labels.long(), ignore_index=self.ignore_index, reduction="sum")
-        return total / (labels != self.ignore_index).sum().clamp(min=1)
+        return mean_over(total, labels != self.ignore_index, training=self.training)
 
 
 def boundary_target(labels: Tensor, width: int = 1, ignore_index: int = IGNORE) -> Tensor:
@@ -96,8 +118,6 @@ class BoundaryLoss(nn.Module):
         target = boundary_target(labels, self.width, self.ignore_index)
         each = F.binary_cross_entropy_with_logits(logits.float().squeeze(1), target.float(), reduction="none")
         counts = labels != self.ignore_index
-        return (_mean(each, target & counts) + _mean(each, ~target & counts)) / 2
-
-
-def _mean(values: Tensor, where: Tensor) -> Tensor:
-    return (values * where).sum() / where.sum().clamp(min=1)
+        kinds = (target & counts, ~target & counts)
+        edge, rest = (mean_over(each * where, where, training=self.training) for where in kinds)
+        return (edge + rest) / 2

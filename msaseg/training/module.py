@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from msaseg.classes import CLASSES, IGNORE
+from msaseg.classes import CLASSES
 from msaseg.data.dataset import Batch
 from msaseg.nets.net import SegmentationNet
 from msaseg.training import inference
@@ -128,22 +128,12 @@ class SegmentationModule(pl.LightningModule):
         """Return the weighted sum of the losses of one batch."""
         images, labels = inference.unit_range(batch["image"]), batch["label"].long()
         logits, extra = self.net.all_outputs(images) if self.auxiliary else (self.net(images), {})
-        share = self._share(labels)
-        loss: Tensor = self.loss(logits, labels) * share
+        loss: Tensor = self.loss(logits, labels)
         self._matrix("train").update(logits.detach().argmax(1), labels)
         self._train_loss += loss.detach()
         for key, (auxiliary_loss, weight) in self.auxiliary.items():
-            loss = loss + weight * auxiliary_loss(extra[key], labels) * share
+            loss = loss + weight * auxiliary_loss(extra[key], labels)
         return loss
-
-    def _share(self, labels: Tensor) -> Tensor | float:
-        """Return the weight of this process's mean over pixels, so that the mean over processes is that over all."""
-        if self.trainer.world_size == 1:
-            return 1.0
-        own = (labels != IGNORE).sum().float()
-        mean = self.trainer.strategy.reduce(own.clone(), reduce_op="mean")
-        assert isinstance(mean, Tensor)
-        return own / mean.clamp(min=1)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Score one batch of the validation split."""

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from msaseg.classes import IGNORE
+from msaseg.training.losses import mean_over
 
 
 class OhemLoss(nn.Module):
@@ -22,7 +23,7 @@ class OhemLoss(nn.Module):
 
     Args:
         threshold: probability, above 0 and below 1.
-        min_kept: share of the batch's pixels, above 0 and at most 1.
+        min_kept: share of the batch's pixels, above 0 and at most 1; of each process's part where several share it.
         ignore_index: label of the pixels that do not count.
 
     Raises:
@@ -46,7 +47,7 @@ class OhemLoss(nn.Module):
         each = F.cross_entropy(logits.float(), labels.long(), ignore_index=self.ignore_index, reduction="none")
         counts = labels != self.ignore_index
         kept = counts & ~(each < self._limit(each.detach().masked_fill(~counts, 0)))  # `~(<)` keeps a NaN
-        return each.where(kept, 0).sum() / kept.sum().clamp(min=1)
+        return mean_over(each.where(kept, 0), kept, training=self.training)
 
     def _limit(self, each: Tensor) -> Tensor:
         """Return the smallest loss that is kept, without waiting for the device."""

@@ -10,7 +10,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import EMAWeightAveraging, LearningRateMonitor
+from pytorch_lightning.callbacks import LearningRateMonitor
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins import TorchSyncBatchNorm
 from pytorch_lightning.strategies import DDPStrategy
@@ -20,7 +20,7 @@ from msaseg.config import hashed_part
 from msaseg.records import provenance
 from msaseg.training import checkpoints
 from msaseg.training.batch_norm import SyncBatchNormOnCpu
-from msaseg.training.callbacks import LastLook, LossWatch, OwnNumbers, PredictionPanel
+from msaseg.training.callbacks import AveragedWeights, LastLook, LossWatch, OwnNumbers, PredictionPanel
 from msaseg.training.processes import nodes, rank
 from msaseg.training.progress import Progress
 
@@ -52,13 +52,13 @@ def make_loggers(config: DictConfig, run_dir: Path) -> list[Logger]:
 
 def make_trainer(config: DictConfig, run_dir: Path, loggers: list[Logger]) -> pl.Trainer:
     """Return the Trainer of a run, with the precision of this machine for `precision: auto`."""
-    precision = config.trainer.precision
-    callbacks: list[pl.Callback] = [LastLook(), LossWatch(), PredictionPanel(), checkpoints.ResumePoints(run_dir)]
-    callbacks.append(checkpoints.ConfigurationKept(hashed_part(config)))
-    if config.protocol.select == "best":
-        callbacks.append(checkpoints.best_weights(run_dir))
-    if config.protocol.get("average") is not None:
-        callbacks.append(EMAWeightAveraging(decay=config.protocol.average))
+    average = config.protocol.get("average")
+    callbacks: list[pl.Callback] = [LastLook(), LossWatch(), PredictionPanel()]
+    if config.protocol.select == "best":  # before the next, whose checkpoint holds which epoch was the best
+        callbacks.append(checkpoints.best_weights(run_dir, averaged=average is not None))
+    callbacks += [checkpoints.ResumePoints(run_dir), checkpoints.ConfigurationKept(hashed_part(config))]
+    if average is not None:
+        callbacks.append(AveragedWeights(decay=average))
     if loggers:
         callbacks.append(LearningRateMonitor("step"))
     if config.trainer.devices > 1:
@@ -70,7 +70,7 @@ def make_trainer(config: DictConfig, run_dir: Path, loggers: list[Logger]) -> pl
         callbacks=callbacks,
         logger=loggers,
         default_root_dir=str(run_dir),
-        precision=provenance.best_precision(config.protocol.cpu_precision) if precision == "auto" else precision,
+        precision=precision_here(config),
         use_distributed_sampler=False,  # the data module's own samplers know ranks and epochs
         num_sanity_val_steps=0,
         enable_progress_bar=False,
@@ -90,6 +90,12 @@ def several_devices(config: DictConfig) -> dict[str, Any]:
         "strategy": DDPStrategy(find_unused_parameters=True),  # heads whose loss the protocol leaves out
         "plugins": [LightningEnvironment(), layer_sync],
     }
+
+
+def precision_here(config: DictConfig) -> str:
+    """Return the precision that a run computes in here."""
+    asked = str(config.trainer.precision)
+    return provenance.best_precision(config.protocol.cpu_precision, gpu=on_gpu(config)) if asked == "auto" else asked
 
 
 def on_gpu(config: DictConfig) -> bool:
