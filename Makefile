@@ -68,7 +68,7 @@ test-slurm: $(STAMP) ## sweeps on a Slurm of its own; it says which Debian packa
 	$(BIN)/python -m pytest -m slurm tests/test_slurm.py
 
 data: $(STAMP) ## download and verify CamVid into DATA=data/camvid
-	$(BIN)/python -m msaseg.data fetch $(DATA)
+	$(BIN)/python -m msaseg.data fetch "$(DATA)"
 
 reproduce-tables: $(STAMP) ## make every missing run, then tables, figures and the report [PROTOCOL=paper] [SEEDS=0,1,2]
 	$(BIN)/python -m msaseg.tables reproduce --protocol $(PROTOCOL) $(if $(SEEDS),--seeds $(SEEDS))
@@ -102,9 +102,9 @@ report: $(STAMP) ## write the report, one HTML page [PROTOCOL=all that are publi
 	$(BIN)/python -m msaseg.report $(ONE_PROTOCOL)
 
 wandb-sync: $(STAMP) ## upload the W&B runs that were made offline (after `wandb login`)
-	@runs=$$(ls -d $(OUTPUTS)/runs/*/*/*/*/wandb/offline-run-* 2>/dev/null); \
-		test -n "$$runs" || { echo "There is no offline run below $(OUTPUTS)/runs."; exit 0; }; \
-		$(BIN)/wandb sync $$runs
+	@set -- "$(OUTPUTS)"/runs/*/*/*/*/wandb/offline-run-*; \
+		test -d "$$1" || { echo "There is no offline run below $(OUTPUTS)/runs."; exit 0; }; \
+		$(BIN)/wandb sync "$$@"
 
 bench: bench-inference bench-overhead ## both benchmarks (docs/benchmarks.md)
 

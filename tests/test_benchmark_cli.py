@@ -126,6 +126,8 @@ def test_sweep_goes_on_after_a_mistake_and_ends_with_its_status(benchmark, tmp_p
         (["nets=[mssnet]"], "nets: mssnet: there is no model=mssnet: "),
         (["nets=[]"], "nets=[]: write a list"),
         (["nets=msanet"], "nets=msanet: write a list"),
+        (["nets=5"], "nets=5: write a list"),
+        (["seed=abc"], "seed=abc: write a whole number"),
         (["nets=[msanet,msanet]"], "nets: msanet is there twice"),
         (['nets=["msanet width"]'], "nets: msanet width: width is not KEY=VALUE"),
         (['nets=["msanet form=fast"]'], "form=fast: choose from end_to_end, naive, plain, tuned"),

@@ -28,6 +28,10 @@ def filled(table, cells, protocol=PROTOCOL) -> FilledTable:
     return FilledTable(table, protocol, (0,), (), cells)
 
 
+def told(cell, protocol=PAPERS) -> str:
+    return str(ours(cell, filled(table(), {}, protocol)))
+
+
 def markdown(table, cells, protocol=PROTOCOL) -> tuple[list[str], list[list[str]]]:
     """Return the heads and the lines of the grid, cell by cell."""
     lines = [line.strip("| ").split(" | ") for line in grid(table, [filled(table, cells, protocol)])]
@@ -75,15 +79,16 @@ def test_table_without_a_protocol_is_what_the_paper_prints():
 
 
 def test_text_cell_is_marked_if_the_paper_prints_another():
-    assert str(ours(cell(None, "3×3", (), "3×3"))) == "3×3"
-    assert str(ours(cell(None, "3×3", ("outside",), "5×5"))) == "5×5 ✱"
-    assert str(ours(cell(None, "3×3", ("stale", "dirty"), "3×3"))) == "3×3 † ‡"
+    assert told(cell(None, "3×3", (), "3×3")) == "3×3"
+    assert told(cell(None, "3×3", ("outside",), "5×5")) == "5×5 ✱"
+    assert told(cell(None, "3×3", ("outside",), "5×5"), PROTOCOL) == "5×5"  # the level is the paper's protocol's alone
+    assert told(cell(None, "3×3", ("stale", "dirty"), "3×3")) == "3×3 † ‡"
     assert str(difference(cell(None, "3×3", ("outside",), "5×5"))) == ""
 
 
 def test_number_is_shown_with_its_spread_and_says_why_where_there_is_none():
-    assert str(ours(replace(cell(71.0), sd=1.0))) == "71.00 ± 1.00"
-    nothing = ours(replace(cell(None, 1.0, ("missing",)), n=0))
+    assert told(replace(cell(71.0), sd=1.0)) == "71.00 ± 1.00"
+    nothing = ours(replace(cell(None, 1.0, ("missing",)), n=0), filled(table(), {}))
     assert (str(nothing), nothing.missing) == ("missing", True)
 
 

@@ -1,5 +1,7 @@
 """Columns of measured speeds: the latest measurement of the net that a row trains."""
 
+import csv
+import io
 from dataclasses import replace
 
 import pytest
@@ -147,9 +149,18 @@ def test_speed_that_nobody_timed_is_not_measured(suite, table):
     assert decide(claim, filled(suite, table)).why == "no speed on a device of the kind cpu"
 
 
-def test_measurement_from_changed_code_is_marked(suite, table, net):
+def test_measurement_from_changed_code_is_marked_and_judges_nothing(suite, table, net):
     dirty = measured(net, code={"commit": "0" * 40, "dirty": True})
-    assert filled(suite, table, dirty).cells["pool5", FPS].marks == ("dirty",)
+    found = filled(suite, table, dirty)
+    assert found.cells["pool5", FPS].marks == ("dirty",)
+    assert decide(Claim("fast", "it is fast", 1, Kind.SPEED, FPS, ("pool5",), 1.0), found).word == "not measured"
+
+
+def test_file_of_numbers_names_the_commit_of_the_measurement(suite, table, net):
+    suite.add(suite.points("laptop", "pool5")[0], 70.0)
+    rows = csv.DictReader(io.StringIO(render([filled(suite, table, measured(net))]).csv))
+    commits = {row["column"]: row["commits"] for row in rows if row["row"] == "pool5"}
+    assert commits == {"miou_pct": "0123456789", FPS: "fedcba9876"}
 
 
 def test_rendered_table_names_device_and_commit_of_the_speeds(suite, table, net):

@@ -169,6 +169,8 @@ def test_run_broken_off_goes_on_and_ends_the_same(cli, tmp_path, monkeypatch):
         (["model=null"], ["model=null", "choose from", "msanet"]),
         (["protocol=null"], ["protocol=null", "paper"]),
         (["trainer=null"], ["trainer=null", "auto"]),
+        (["protocol=smoke", "protocol.split=null"], ["protocol.split=None", "another protocol"]),
+        (["protocol=smoke", "protocol.optimizer=null"], ["protocol.optimizer=None", "another protocol"]),
         (["trainer.devices=3"], ["trainer.devices=3", "divides data.batch_size=4"]),
         (["trainer.devices=auto"], ["trainer.devices=auto", "whole number"]),
         (["protocol=smoke", "model.net.num_poolings=-1"], ["model.net", "num_poolings", "-1", "5"]),

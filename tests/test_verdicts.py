@@ -140,6 +140,16 @@ def test_rows_that_do_not_count_are_not_measured_and_named(suite, changes):
     assert (found.word, found.why) == (Word.NOT_MEASURED, "no current run of pool5")
 
 
+@pytest.mark.parametrize("mark", ["stale", "dirty", "weights"])
+@pytest.mark.parametrize("kind", [Kind.COUNT, Kind.RANKING])
+def test_counts_and_rankings_leave_out_what_does_not_count(suite, kind, mark):
+    filled = suite.results.filled(suite.table, "paper")
+    marked = {key: Cell(cell.paper, None, 1, 1, cell.paper, (mark,)) for key, cell in filled.cells.items()}
+    found = decide(Claim("all", "all", 1, kind, "miou_pct", ()), replace(filled, cells=marked))
+    assert found.word == Word.NOT_MEASURED
+    assert "no current run" in found.why
+
+
 def test_rival_that_started_from_other_weights_than_in_its_paper_is_not_measured(suite):
     add(suite, "pool0", [60.0, 60.1])
     add(suite, "pool5", [70.0, 70.1])

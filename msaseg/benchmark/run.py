@@ -76,7 +76,7 @@ def read(config: DictConfig) -> tuple[Conditions, Procedure]:
     size = (int(match[1]), int(match[2])) if match else (0, 0)
     if min(size) < SMALLEST:
         raise UserError(f"size={config.size}: write HEIGHTxWIDTH, {SMALLEST} or more each, like 360x480")
-    for key in (*POSITIVE, "warmup"):
+    for key in (*POSITIVE, "warmup", "seed"):
         least = 1 if key in POSITIVE else 0
         if not isinstance(config[key], int) or config[key] < least:
             raise UserError(f"{key}={config[key]}: write a whole number, {least} or more")

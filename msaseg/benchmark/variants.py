@@ -9,7 +9,7 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
+from omegaconf import ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
@@ -63,7 +63,7 @@ def parse(entries: Sequence[str], defaults: dict[str, str]) -> list[Variant]:
     Raises:
         UserError: no entry, one twice, an unknown model, key or value; in one line that names the entry.
     """
-    if isinstance(entries, str) or not entries:
+    if not isinstance(entries, list | ListConfig) or not entries:
         raise UserError(f"nets={entries}: write a list of at least one net of conf/model, like nets=[msanet]")
     labels = [" ".join(str(entry).split()) for entry in entries]
     for label in labels:

@@ -10,6 +10,7 @@ from msaseg.charts.leakage import by_distance
 from msaseg.charts.plotted_table import PlottedTable
 from msaseg.charts.scores import SCORE, score_against_cost
 from msaseg.charts.speed import speed_accuracy
+from msaseg.tables.order import place
 from msaseg.tables.results import Results
 from msaseg.tables.spec import Table
 
@@ -47,5 +48,5 @@ def charts(tables: Iterable[Table], results: Results, protocols: Sequence[str]) 
     drawn = [chart for one in plotted for chart in BUILDERS.get(one.table.id, speed_accuracy)(one)]
     for protocol in protocols:
         rivals = [one for one in plotted if one.protocol == protocol and one.table.id not in OTHER_FRAMES]
-        drawn += score_against_cost(sorted(rivals, key=lambda one: one.table.title))
+        drawn += score_against_cost(sorted(rivals, key=lambda one: place(one.table.title)))
     return drawn

@@ -30,6 +30,8 @@ def _against_speed(plotted: PlottedTable, kind: str) -> list[Chart]:
         return []
     example = measured[rows[0]]
     scores = [cells[row, SCORE] for row in rows]
+    shown = [(row, key) for row in rows for key in (SCORE, column)]
+    devices = ", ".join(sorted({measured[row].hardware["device"] for row in rows}))
     ours = Series(
         label=f"ours, {plotted.protocol}",
         x=[cells[row, column].mean or 0.0 for row in rows],
@@ -43,10 +45,10 @@ def _against_speed(plotted: PlottedTable, kind: str) -> list[Chart]:
             id=f"{plotted.id}-fps-{kind}",
             title=f"{plotted.title}: accuracy against speed",
             kind="points",
-            x_title="Frames a second at {}×{} ({})".format(*example.size, example.hardware["device"]),
+            x_title="Frames a second at {}×{} ({})".format(*example.size, devices),
             y_title=f"{plotted.table.columns[SCORE]} on images of that size",
             series=[ours, *_printed(plotted, column)],
-            note=" ".join([seeds(scores), *plotted.marked([(row, column) for row in rows]), plotted.table.note]),
+            note=" ".join([seeds(scores), *plotted.marked(shown), plotted.table.note]),
             records=tuple(run.path for row in rows for run in plotted.filled.behind(row)),
             table=plotted.table.id,
             log_x=True,

@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 from msaseg.cli.errors import UserError
 
 RATES = ("protocol.lr.pretrained", "protocol.lr.scratch", "model.lr", "model.encoder_lr")
+PARTS = ("protocol.source", "protocol.split", "protocol.optimizer")
 SEEDS = 2**32
 """NumPy takes no larger one."""
 
@@ -26,6 +27,9 @@ def check(config: DictConfig) -> None:
     encoder = OmegaConf.select(config, "model.net.encoder")
     if isinstance(encoder, str):
         raise UserError(f"model.net.encoder={encoder}: a name means random weights: write model/net/encoder={encoder}")
+    for key in PARTS:
+        if not OmegaConf.is_dict(OmegaConf.select(config, key)):
+            raise UserError(f"{key}={OmegaConf.select(config, key)}: set its keys, or choose another protocol")
     _check_numbers(config)
     devices, batch = config.trainer.devices, config.data.batch_size
     if not _whole(devices, 1) or batch % devices:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,8 +12,6 @@ from msaseg.cli.errors import UserError
 from msaseg.cli.mistakes import explain, suggestion
 from msaseg.cli.stopping import goes_on_from, stops_in_one_line
 
-RENAMED = {"output": "out", "part": "split", "indices": "labels"}
-"""Keys of the former `key=value` words whose flag has another name."""
 HYDRA = {"--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run", "--multirun", "--info"}
 HYDRA |= {"--shell-completion", "--config-path", "--config-name", "--config-dir", "--experimental-rerun"}
 
@@ -61,9 +60,8 @@ class Parser(argparse.ArgumentParser):
         return {flag: action for action in self._actions for flag in action.option_strings if flag.startswith("--")}
 
     def _refuse_assignment(self, word: str) -> None:
-        """Tell the spelling of today to who writes `size=native`, unless a file has that name."""
+        """Tell the spelling to who writes `size=native`, as for a run, unless a file has that name."""
         name, equals, value = word.partition("=")
-        name = RENAMED.get(name, name)
         if not equals or os.path.exists(word):
             return
         for action in self._actions:
@@ -102,7 +100,7 @@ def run(parser: Parser, act: Callable[[argparse.Namespace], int], words: Sequenc
         words: None for those that were typed.
 
     Returns:
-        What `act` returned, or 2 after a mistake of the user, told in one line on stderr.
+        What `act` returned, 2 after a mistake of the user, told in one line on stderr, or 141 if nobody reads on.
 
     Raises:
         SystemExit: with status 0 after the help, 143 or 130 after SIGTERM or Ctrl-C, told in one line.
@@ -114,7 +112,12 @@ def run(parser: Parser, act: Callable[[argparse.Namespace], int], words: Sequenc
     try:
         with stops_in_one_line():
             goes_on_from(lambda: "the start")
-            return act(parser.parse_args(words))
+            status = act(parser.parse_args(words))
+            sys.stdout.flush()
+            return status
+    except BrokenPipeError:  # as of `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed has no reader
+        return 128 + signal.SIGPIPE
     except Exception as error:
         return told(error, words)
 

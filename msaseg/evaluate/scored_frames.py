@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 
+from msaseg.cli.checks import check
 from msaseg.cli.errors import UserError
 from msaseg.cli.mistakes import suggestion
 from msaseg.config import compose_run, loader_workers
@@ -63,6 +64,7 @@ def scored_frames(restored: Restored, protocol: str | None, split: str, override
         if protocol not in protocol_names():
             raise UserError(f"--protocol {protocol}: {suggestion(protocol, protocol_names())}")
         config = compose_run([f"protocol={protocol}", "protocol.weights=none", *overrides])
+        check(config)
         data = build(config, "data")
         data.setup()
     names: tuple[str, ...] = getattr(data.splits, split)

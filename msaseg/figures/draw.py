@@ -13,7 +13,7 @@ from msaseg.charts.chart import OURS, PAPER, Chart, Matrix, Series
 from msaseg.figures.labels import Point, place
 from msaseg.figures.style import GREY, INK, PALETTE, WIDTH, style
 
-MARKERS = "os^vPX"
+MARKERS = "os^vPXp"  # one more than colours: only after 42 series do two look alike
 DODGE = 0.14  # between the series of one category, in categories
 BARS = 0.8  # width of all the bars of one category, in categories
 PRINTED: dict[str, Any] = {

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import matplotlib
 from msaseg.cli.errors import UserError
 from msaseg.figures.planned import Drawing, Planned
 from msaseg.figures.style import rendered
+from msaseg.records.files import write_whole
 
 NAME = "figures.json"
 
@@ -106,7 +106,5 @@ def _replace(path: Path, data: bytes) -> bool:
     """Make a file hold these bytes, all at once; return whether it did not before."""
     if path.exists() and path.read_bytes() == data:
         return False
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(data)
-    os.replace(part, path)
+    write_whole(path, data)
     return True

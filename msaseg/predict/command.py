@@ -18,7 +18,7 @@ from msaseg.cli.stopping import goes_on_from
 from msaseg.predict.folder import images, predict_images, unfinished
 from msaseg.predict.pictures import IMAGES, replace
 from msaseg.predict.pipeline import Item
-from msaseg.predict.predictor import Predictor
+from msaseg.predict.predictor import MOST_SEEN, Predictor
 from msaseg.predict.video import VIDEOS, Video, predict_video
 from msaseg.training.restore import Restored, choose_device, restore
 
@@ -102,8 +102,10 @@ def _timed(total: int, what: str, options: Namespace, predictor: Predictor, run:
     left_out = f", {skipped} skipped" if skipped else ""
     print(f"{done} {what} in {seconds:.1f} s ({done / seconds:.1f} a second){left_out}: {printable(str(options.out))}")
     if options.bench and item is not None:
-        bare = predictor.bare_rate([item.prepared] * options.batch)
-        print(f"{done / seconds / bare:.2f} of the bare network's {bare:.1f} a second, in batches of {options.batch}")
+        height, width = item.prepared.shape[:2]
+        batch = max(1, min(options.batch, MOST_SEEN // (height * width)))
+        bare = predictor.bare_rate([item.prepared] * batch)
+        print(f"{done / seconds / bare:.2f} of the bare network's {bare:.1f} a second, in batches of {batch}")
     return 1 if skipped else 0
 
 

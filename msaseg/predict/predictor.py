@@ -73,19 +73,18 @@ class Predictor:
 
     def bare_rate(self, images: Sequence[Pixels]) -> float:
         """Return how many images a second the net alone computes, again and again on one batch that is in place."""
+        self._wait_for(self.logits(images))  # first with what it takes, in one line where memory is short
         batch = self._batch(images)
-        self._compute(batch)
         count, started = 0, time.perf_counter()
         while (seconds := time.perf_counter() - started) < BENCH:
-            self._compute(batch)
+            with torch.inference_mode():
+                self._wait_for(self.restored.logits(batch))
             count += len(images)
         return count / seconds
 
-    @torch.inference_mode()
-    def _compute(self, batch: Tensor) -> None:
-        self.restored.logits(batch)
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+    def _wait_for(self, computed: Tensor) -> None:
+        if computed.is_cuda:
+            torch.cuda.synchronize(computed.device)
 
     def _batch(self, images: Sequence[Pixels]) -> Tensor:
         stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # channels last, as it is decoded

@@ -150,7 +150,7 @@ def predict_video(
 def _name(path: Path) -> str:
     """Return a path as OpenCV takes it: one that is no UTF-8 ends the process there."""
     try:
-        return str(path).encode().decode()
+        return str(path.absolute()).encode().decode()  # `cam:1.mp4` alone would be a protocol
     except UnicodeEncodeError as error:
         raise UserError(f"{path}: OpenCV cannot open a path that is no UTF-8: rename it") from error
 

@@ -21,7 +21,7 @@ DODGE = 0.14  # between the series of one category, in categories
 LINE = 40  # characters that fit below an axis on the narrowest screens
 PHONE = 34  # of a legend or a title
 SLANT = -60
-MARKERS = ("circle", "square", "triangle-up", "triangle-down", "pentagon", "x")
+MARKERS = ("circle", "square", "triangle-up", "triangle-down", "pentagon", "x", "star")  # one more than colours
 
 Json = dict[str, Any]
 

@@ -11,17 +11,12 @@ from msaseg.cli.stopping import goes_on_from
 from msaseg.records import frame_matrices, places
 from msaseg.records.files import write_whole
 from msaseg.records.places import results_root
-from msaseg.records.speed import speeds_root
+from msaseg.tables.pages import pages
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import machine_paths, protocol_names
-from msaseg.tables.readme import readme_today, update_readme
-from msaseg.tables.render import contents, render_all, write
 from msaseg.tables.reproduce import reproduce
 from msaseg.tables.results import Results
 from msaseg.tables.spec import Table, load_tables, made_under
-from msaseg.tables.speed_page import page as speeds_page
-from msaseg.tables.verdicts import FILE as VERDICTS
-from msaseg.tables.verdicts import page as verdicts_page
 from msaseg.tables.verdicts import summary, told, verdicts
 
 
@@ -81,20 +76,11 @@ def list_missing(tables: Sequence[Table], plan: Plan, protocol: str, seeds: Sequ
 
 def render_tables(tables: Sequence[Table], results: Results, protocol: str | None) -> int:
     """Write the published protocols' tables into the repository, or an unpublished one's beside its runs."""
-    outputs = results.plan.outputs
-    publish = protocol is None or results.plan.protocol(protocol).publish
-    names = results.published if publish or protocol is None else [protocol]
-    folder = results_root(publish, outputs) / "tables"
-    rendered = render_all(tables, results, names)
-    for file in write(rendered, folder):
-        print(file)
-    if publish:
-        write_whole(folder / VERDICTS, verdicts_page(verdicts(results.tables.values(), results, names)))
-        update_readme(results)
-        if content := speeds_page(results.speeds(speeds_root(True, outputs))):
-            write_whole(speeds_root(True, outputs) / "README.md", content)
-    else:
-        print("\n" + "\n".join(content.markdown for content in rendered.values()))
+    shown = protocol is not None and not results.plan.protocol(protocol).publish
+    for path, text in pages(tables, results, protocol).items():
+        write_whole(path, text)
+        if path.suffix == ".md":
+            print(path, *([text] if shown else []), sep="\n\n")
     return _complain(results.unreadable.values())
 
 
@@ -115,12 +101,7 @@ def check_tables(tables: Sequence[Table], results: Results) -> int:
     """
     if places.PUBLISHED is None:
         raise UserError("check: this package is installed without its repository, which holds what is compared")
-    folder, speeds = results_root(True, results.plan.outputs) / "tables", speeds_root(True, results.plan.outputs)
-    expected = {folder / name: text for name, text in contents(render_all(tables, results, results.published)).items()}
-    expected[folder / VERDICTS] = verdicts_page(verdicts(tables, results, results.published))
-    if content := speeds_page(results.speeds(speeds)):
-        expected[speeds / "README.md"] = content
-    expected[places.README] = readme_today(results)
+    folder, expected = results_root(True, results.plan.outputs) / "tables", pages(tables, results)
     check_frames(results)
     faults = list(results.unreadable.values())
     for path, text in expected.items():

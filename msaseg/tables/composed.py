@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import omegaconf
 
 from msaseg import config
 from msaseg.config import CONF
+from msaseg.records.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,8 @@ class ComposedCache:
         for key, one in composed.items():
             digests = {name: self._digest(name) for name in sorted(one.names)}
             self._kept[key] = {"answer": one.answer, "digests": digests}
-        part = self.file.with_name(f".{self.file.name}.{os.getpid()}.part")
-        try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps({"definition": definition(), "kept": self._kept}), encoding="utf-8")
-            os.replace(part, self.file)
-        except OSError:
-            with suppress(OSError):
-                part.unlink()
+        with suppress(OSError):
+            write_whole(self.file, json.dumps({"definition": definition(), "kept": self._kept}))
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:

@@ -149,9 +149,14 @@ def _started_otherwise(rows: Iterable[str], filled: FilledTable) -> str:
 def _by_seed(claim: Claim, filled: FilledTable, row: str) -> dict[int, Run]:
     """Return the current runs of a row by seed; a stale or missing row has none."""
     cell = filled.cells[row, claim.column]
-    if {"missing", "stale", "weights", "dirty"} & set(cell.marks):
+    if not _counts(cell):
         return {}
     return {run.seed: run for run in filled.runs if run.row == row and claim.column in run.values}
+
+
+def _counts(cell: Cell) -> bool:
+    """Return whether a cell's runs are there, and are those that the configuration makes today."""
+    return not {"missing", "stale", "weights", "dirty"} & set(cell.marks)
 
 
 def _over_frames(claim: Claim, behind: Sequence[tuple[float, Run]]) -> Interval | None:
@@ -180,9 +185,9 @@ def change_over_frames(behind: Sequence[tuple[float, Run]], level: float = 0.0) 
 
 def _counted(claim: Claim, filled: FilledTable) -> Verdict:
     cells = _printed(claim, filled)
-    missing = [row for row, cell in cells.items() if cell.n == 0]
+    missing = [row for row, cell in cells.items() if not _counts(cell)]
     if missing:
-        return Verdict(claim, filled.protocol.name, Word.NOT_MEASURED, f"no run of {', '.join(missing)}")
+        return Verdict(claim, filled.protocol.name, Word.NOT_MEASURED, f"no current run of {', '.join(missing)}")
     right = [row for row, cell in cells.items() if "outside" not in cell.marks]
     word = Word.HOLDS if len(right) == len(cells) else Word.CONTRADICTED
     why = f"{len(right)} of {len(cells)} rows are what the paper prints, within its last digit"
@@ -191,10 +196,10 @@ def _counted(claim: Claim, filled: FilledTable) -> Verdict:
 
 def _ranked(claim: Claim, filled: FilledTable) -> Verdict:
     printed = _printed(claim, filled)
-    found = [(cell.paper, cell.mean) for cell in printed.values()]
+    found = [(cell.paper, cell.mean) for cell in printed.values() if _counts(cell)]
     pairs = [(paper, mean) for paper, mean in found if mean is not None and isinstance(paper, float)]
     if len(pairs) < len(printed):
-        why = f"{len(printed) - len(pairs)} of {len(printed)} rows have no run"
+        why = f"{len(printed) - len(pairs)} of {len(printed)} rows have no current run"
         return Verdict(claim, filled.protocol.name, Word.NOT_MEASURED, why)
     if other := _started_otherwise(printed, filled):
         return Verdict(claim, filled.protocol.name, Word.NOT_MEASURED, other)
@@ -219,7 +224,7 @@ def _fewest(cells: Mapping[str, Cell]) -> int:
 
 def _timed(claim: Claim, filled: FilledTable) -> Verdict:
     device = claim.column.split(".")[1]
-    speeds = {run.row: run for run in filled.speeds if claim.column in run.values}
+    speeds = {run.row: run for run in filled.speeds if claim.column in run.values and not run.dirty}
     if not speeds.keys() >= set(claim.rows):
         return Verdict(claim, filled.protocol.name, Word.NOT_MEASURED, f"no speed on a device of the kind {device}")
     first, *other = (speeds[row] for row in claim.rows)

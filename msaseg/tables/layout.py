@@ -139,17 +139,16 @@ def _entry(table: Table, line: str, kind: Kind, across: str, filled: FilledTable
     if filled is None:
         return Entry(kind, show_paper(table.printed(row, column)), order=table.printed(row, column))
     cell = filled.cells[row, column]
-    entry = ours(cell) if kind is Kind.OURS else difference(cell)
-    marks = tuple(mark for mark in entry.marks if mark in marks_shown(filled))
-    return replace(entry, marks=marks, row=row, column=column, protocol=filled.protocol.name)
+    entry = ours(cell, filled) if kind is Kind.OURS else difference(cell)
+    return replace(entry, row=row, column=column, protocol=filled.protocol.name)
 
 
-def ours(cell: Cell) -> Entry:
-    """Return a measured number with its spread and its marks, or why there is none."""
+def ours(cell: Cell, filled: FilledTable) -> Entry:
+    """Return a measured number of a table with its spread and its marks, or why there is none."""
     if cell.n == 0:
         return Entry(Kind.OURS, MARKS[cell.marks[0]][0])
     if cell.mean is None:
-        marks = [mark for mark in ("outside", "stale", "dirty", "weights") if mark in cell.marks]
+        marks = [mark for mark in ("outside", "stale", "dirty", "weights") if mark in marks_shown(cell, filled)]
         return Entry(Kind.OURS, cell.text or "", marks=tuple(marks), order=cell.text)
     spread = "({:.2f} to {:.2f}, n={})".format(*cell.range) if cell.range else ""
     return Entry(
@@ -169,14 +168,14 @@ def difference(cell: Cell) -> Entry:
     return Entry(Kind.DIFFERENCE, f"{cell.difference:+.2f}", marks=marks, order=cell.difference)
 
 
-def marks_shown(filled: FilledTable) -> list[str]:
-    """Return the marks that a protocol's numbers may bear: `outside` speaks of the paper's level."""
-    return [mark for mark in MARKS if mark != "outside" or filled.is_the_papers]
+def marks_shown(cell: Cell, filled: FilledTable) -> list[str]:
+    """Return a cell's marks; `outside` speaks of the paper's level, and so only under the paper's protocol."""
+    return [mark for mark in cell.marks if mark != "outside" or filled.is_the_papers]
 
 
 def legend(filled: FilledTable) -> list[str]:
     """Return how many seeds the numbers are means of, and a line for each mark that a table uses."""
-    used = {mark for cell in filled.cells.values() for mark in cell.marks} & set(marks_shown(filled)) - {"fewer"}
+    used = {mark for cell in filled.cells.values() for mark in marks_shown(cell, filled)} - {"fewer"}
     marks = [f"{sign}: {meaning}." for mark, (sign, meaning) in MARKS.items() if mark in used]
     return [*([] if filled.table.texts else _seeds(filled)), *marks]
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from msaseg.records import places
-from msaseg.records.files import write_whole
 from msaseg.statistics import miou_interval
 from msaseg.tables.cells import PAPERS, FilledTable
 from msaseg.tables.layout import ours, show_paper
@@ -25,12 +24,6 @@ def readme_today(results: Results) -> str:
     return with_part(text, "results", "\n".join(headline(results)), places.README)
 
 
-def update_readme(results: Results) -> None:
-    """Write today's verdicts and results into the README, if there is a repository."""
-    if places.PUBLISHED is not None:
-        write_whole(places.README, readme_today(results))
-
-
 def headline(results: Results) -> Iterator[str]:
     """Yield a Markdown table: the row that the paper puts on top of each of its tables, and the models to use."""
     yield "| mIoU on the test frames, % | the paper | ours | 95 % over frames | protocol |"
@@ -49,7 +42,8 @@ def _line(filled: FilledTable, row: str) -> str:
     table = filled.table
     name = f"[{table.title.partition(':')[0]}](experiments/tables/{table.id}.md), {table.rows[row].label}"
     cell = filled.cells[row, SCORE]
-    return f"| {name} | {show_paper(cell.paper)} | {ours(cell)} | {_interval(filled, row)} | `{filled.protocol.name}` |"
+    cells = [name, show_paper(cell.paper), str(ours(cell, filled)), _interval(filled, row), f"`{filled.protocol.name}`"]
+    return f"| {' | '.join(cells)} |"
 
 
 def _interval(filled: FilledTable, row: str) -> str:

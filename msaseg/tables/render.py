@@ -4,12 +4,10 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from msaseg.records.files import write_whole
 from msaseg.sweep.progress import duration
 from msaseg.tables.cells import FilledTable
-from msaseg.tables.layout import Kind, layout, legend, show_paper
+from msaseg.tables.layout import Kind, layout, legend, marks_shown, show_paper
 from msaseg.tables.results import Results
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
@@ -48,21 +46,6 @@ def render(filled: Sequence[FilledTable], asked: Sequence[FilledTable] = ()) -> 
         asked: it under each protocol whose missing runs are to be told.
     """
     return Rendered(markdown=_markdown(filled, asked), csv=_csv(filled))
-
-
-def write(rendered: dict[str, Rendered], folder: Path) -> list[Path]:
-    """Write each table's two files into a folder; return the Markdown ones."""
-    for name, content in contents(rendered).items():
-        write_whole(folder / name, content)
-    return [folder / f"{table}.md" for table in rendered]
-
-
-def contents(rendered: dict[str, Rendered]) -> dict[str, str]:
-    """Return file name to content."""
-    files = {}
-    for table, content in rendered.items():
-        files[f"{table}.md"], files[f"{table}.csv"] = content.markdown, content.csv
-    return files
 
 
 def _markdown(filled: Sequence[FilledTable], asked: Sequence[FilledTable]) -> str:
@@ -168,11 +151,12 @@ def _csv(filled: Sequence[FilledTable]) -> str:
     writer.writerow(CSV_HEADER)
     for one in filled:
         for (row, column), cell in one.cells.items():
-            commits = " ".join(_commits([run for run in one.runs if run.row == row])) if cell.n else ""
-            numbers = [cell.text or _plain(cell.mean), _plain(cell.sd), cell.n, _plain(cell.difference)]
+            behind = [run for run in (*one.runs, *one.speeds) if run.row == row and column in run.values]
+            difference = cell.difference if one.is_the_papers else None
+            numbers = [cell.text or _plain(cell.mean), _plain(cell.sd), cell.n, _plain(difference)]
             label = one.table.rows[row].label
             names = [one.table.id, row, label, column, one.protocol.name, show_paper(cell.paper)]
-            writer.writerow([*names, *numbers, " ".join(cell.marks), commits])
+            writer.writerow([*names, *numbers, " ".join(marks_shown(cell, one)), " ".join(_commits(behind))])
     return text.getvalue()
 
 

@@ -18,17 +18,13 @@ from msaseg.sweep.job import Job
 from msaseg.sweep.places import Places
 from msaseg.sweep.progress import duration
 from msaseg.sweep.runs import Settings, make_runs
+from msaseg.tables.pages import pages
 from msaseg.tables.plan import Plan, Point
 from msaseg.tables.protocols import Protocol, machine_paths
-from msaseg.tables.readme import update_readme
-from msaseg.tables.render import render_all, write
 from msaseg.tables.results import Results
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 from msaseg.tables.summary import print_summary
-from msaseg.tables.verdicts import FILE as VERDICTS
-from msaseg.tables.verdicts import page as verdicts_page
-from msaseg.tables.verdicts import verdicts
 
 TRAIN = "msaseg.train"
 COMPUTED = 1.0
@@ -65,15 +61,12 @@ def reproduce(
         with stops_in_one_line():
             make_runs(jobs, settings, compose_run([f"protocol={protocol}"]).get("logger"))
     results = Results(plan.outputs)
-    names = results.published if about.publish else [protocol]
-    folder = results_root(about.publish, plan.outputs) / "tables"
-    write(render_all(tables, results, names), folder)
-    if about.publish:
-        write_whole(folder / VERDICTS, verdicts_page(verdicts(results.tables.values(), results, names)))
-        update_readme(results)
+    for path, text in pages(tables, results, protocol).items():
+        write_whole(path, text)
     for table in tables:
         print_summary(results.filled(table, protocol))
     left = work_left(tables, results, protocol, seeds)
+    folder = results_root(about.publish, plan.outputs) / "tables"
     return _end(protocol, left, list(results.unreadable.values()), folder)
 
 

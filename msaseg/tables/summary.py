@@ -26,7 +26,7 @@ def print_summary(filled: FilledTable, console: Console | None = None) -> None:
         if not only:
             grid.add_row(Text(heading, style="bold"))
         for label, cell in lines:
-            entries = [ours(cell), difference(cell)] if filled.is_the_papers else [ours(cell)]
+            entries = [ours(cell, filled), *([difference(cell)] if filled.is_the_papers else [])]
             grid.add_row(Text(label), show_paper(cell.paper), *map(str, entries))
         grid.add_section()
     console.print(grid)
