@@ -6,12 +6,14 @@ The only place that registers OmegaConf resolvers; imported by every process tha
 import hashlib
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 PACKAGE = Path(__file__).resolve().parent
@@ -148,9 +150,21 @@ def _identity(part: Any, without_keys: Collection[str]) -> Any:  # noqa: ANN401 
 
 
 def compose_run(overrides: list[str]) -> DictConfig:
-    """Compose a run's configuration from command-line overrides, outside a Hydra application."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    """Compose a run's configuration from command-line overrides."""
+    with composing():
         return compose("train", overrides)
+
+
+@contextmanager
+def composing() -> Iterator[None]:
+    """Open `conf/` to compose from, also while a Hydra application runs: there is one Hydra in a process."""
+    state = GlobalHydra.instance()
+    application, state.hydra = state.hydra, None
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            yield
+    finally:
+        state.hydra = application
 
 
 def loader_workers() -> int:

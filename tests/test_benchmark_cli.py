@@ -12,12 +12,12 @@ from hydra.core.global_hydra import GlobalHydra
 from torch import nn
 
 from msaseg.benchmark import __main__ as command
-from msaseg.benchmark import modes
 from msaseg.benchmark import run as benchmark_run
 from msaseg.benchmark.modes import program
 from msaseg.benchmark.roofline import Peaks
 from msaseg.benchmark.session import Conditions, make_step, prepare
 from msaseg.benchmark.variants import build, parse
+from msaseg.cli import extras
 from msaseg.cli.errors import UserError
 from msaseg.config import CONF, identity_hash
 from msaseg.records.speed import SpeedRecord
@@ -150,10 +150,9 @@ def test_mistake_is_one_line_and_status_2(benchmark, capsys, tmp_path, words, to
 
 
 def test_missing_package_is_told_with_the_extra_that_has_it(monkeypatch):
-    monkeypatch.setattr(modes, "find_spec", lambda name: None)
-    modes.check_packages("eager")
-    with pytest.raises(UserError, match=r"onnx, onnxscript, onnxruntime: pip install -e '\.\[export\]'"):
-        modes.check_packages("onnxruntime")
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"x needs onnx, onnxscript, onnxruntime: pip install -e '\.\[export\]'"):
+        extras.check_onnx("x")
 
 
 def test_record_that_is_cut_is_named_with_the_mend(tmp_path):

@@ -10,12 +10,13 @@ import torch
 from PIL import Image
 from trained import leave_checkpoint
 
+from msaseg.cli.extras import ONNX
 from msaseg.config import CONF
 from msaseg.data.frames import resize_image
 from msaseg.data.synthetic.scene import draw
 from msaseg.export import command
 from msaseg.export.__main__ import main
-from msaseg.export.formats import EXTRA, FORMATS
+from msaseg.export.formats import FORMATS
 from msaseg.export.metadata import KEY
 from msaseg.export.parity import LONGEST, Parity, compare, frames
 from msaseg.export.program import Program, prepared, program
@@ -24,7 +25,7 @@ from msaseg.predict.predictor import Predictor
 from msaseg.training.restore import restore
 
 ONNX = pytest.mark.skipif(
-    not all(find_spec(name) for name in EXTRA), reason="the extra `export` is not installed: pip install -e '.[export]'"
+    not all(find_spec(name) for name in ONNX), reason="the extra `export` is not installed: pip install -e '.[export]'"
 )
 EACH = ["torchscript", "pt2", pytest.param("onnx", marks=ONNX)]
 SMALL = ["model.net.num_poolings=0", "model.net.fusion=none", "model.net.branches=1", "model.net.attention_strides=[]"]
@@ -265,7 +266,7 @@ def test_full_disk_is_one_line_and_leaves_nothing(export, monkeypatch, capsys):
 
 
 def test_without_the_extra_onnx_names_the_command(export, monkeypatch, capsys):
-    monkeypatch.setattr("msaseg.export.formats.find_spec", lambda name: None)
+    monkeypatch.setattr("msaseg.cli.extras.find_spec", lambda name: None)
     assert export("onnx")[0] == 2
     assert_one_line(capsys, "pip install -e '.[export]'")
 
@@ -285,7 +286,7 @@ def test_without_the_extra_onnx_names_the_command(export, monkeypatch, capsys):
 )
 def test_mistake_is_one_line_and_status_2(checkpoint, tmp_path, monkeypatch, capsys, words, said):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("msaseg.export.formats.find_spec", lambda name: True)
+    monkeypatch.setattr("msaseg.cli.extras.find_spec", lambda name: True)
     assert main([str(checkpoint), *words]) == 2
     assert_one_line(capsys, said)
     assert list(tmp_path.iterdir()) == []

@@ -6,9 +6,10 @@ import pytest
 
 from msaseg.classes import CLASSES, PALETTE
 from msaseg.figures import frames
-from msaseg.figures.panels import WIDTH, coloured
+from msaseg.figures.panels import WIDTH
 from msaseg.figures.planned import Skipped
 from msaseg.figures.style import rendered
+from msaseg.predict.pictures import coloured
 
 SIZE = (360, 480)
 

@@ -5,7 +5,7 @@ import re
 import sys
 
 import hydra
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf
 
@@ -13,7 +13,7 @@ from msaseg.cli.command import refuse_flags, told
 from msaseg.cli.errors import UserError
 from msaseg.cli.mistakes import suggestion
 from msaseg.cli.stopping import goes_on_from, stops_in_one_line
-from msaseg.config import CONF
+from msaseg.config import CONF, composing
 from msaseg.sweep.launcher import reorder_flags
 
 
@@ -55,7 +55,7 @@ def unknown_key(error: BaseException | None) -> str | None:
     while error is not None and not isinstance(error, UserError):
         found = re.search(r"Could not override '([^']+)'", str(error))
         if isinstance(error, ConfigCompositionException) and found:
-            with initialize_config_dir(str(CONF), version_base="1.3"):
+            with composing():
                 known = [str(key) for key in compose("benchmark")]
             return f"there is no key {found[1]}: {suggestion(found[1], known)}"
         error = error.__cause__ or error.__context__

@@ -5,32 +5,17 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from msaseg.cli.errors import UserError
-
 Program = Callable[[Tensor], Any]
 """Images to what the net returns."""
 
-ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 RECOMPILATIONS = 1000
 """Of one `forward`: it is compiled anew for each net of its class and for each batch."""
-
-
-def check_packages(mode: str) -> None:
-    """Raise if a mode's packages are not installed.
-
-    Raises:
-        UserError: names the command that installs them.
-    """
-    absent = [name for name in ONNX_PACKAGES if find_spec(name) is None] if mode == "onnxruntime" else []
-    if absent:
-        raise UserError(f"mode=onnxruntime needs {', '.join(absent)}: pip install -e '.[export]'")
 
 
 def program(net: nn.Module, images: Tensor, mode: str) -> Program:

@@ -13,7 +13,6 @@ from omegaconf import DictConfig
 
 from msaseg.benchmark.clocks import read_clocks
 from msaseg.benchmark.memory import memory_limit, peak_bytes, release
-from msaseg.benchmark.modes import check_packages
 from msaseg.benchmark.precision import TYPES, products_in
 from msaseg.benchmark.record import Results, records
 from msaseg.benchmark.roofline import Peaks, higher, measure_peaks
@@ -22,6 +21,7 @@ from msaseg.benchmark.throughput import ENDS, find_best_batches
 from msaseg.benchmark.timing import Procedure, Step, Stopwatch, stopwatch, take_turns
 from msaseg.benchmark.variants import CHOICES, Variant, build, parse
 from msaseg.cli.errors import UserError
+from msaseg.cli.extras import check_onnx
 from msaseg.cli.mistakes import suggestion
 from msaseg.records.speed import SAMPLES, speeds_root
 from msaseg.tables import speed_page
@@ -50,7 +50,8 @@ def measure(config: DictConfig) -> int:
     if reference not in labels:
         raise UserError(f"reference={reference} is not an entry of nets: {suggestion(reference, labels)}")
     for variant in variants:
-        check_packages(variant.mode)
+        if variant.mode == "onnxruntime":
+            check_onnx("mode=onnxruntime")
     torch.backends.cudnn.benchmark = True  # sizes are fixed: let cuDNN choose by trying, for every net alike
     with memory_limit(conditions.device):
         results = _measure(variants, config.seed, conditions, procedure, config.most_images)

@@ -1,12 +1,10 @@
 """What is measured: a net of `conf/model`, in a form, a mode and a precision."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf import ListConfig, OmegaConf
@@ -69,8 +67,7 @@ def parse(entries: Sequence[str], defaults: dict[str, str]) -> list[Variant]:
     for label in labels:
         if labels.count(label) > 1:
             raise UserError(f"nets: {label} is there twice: leave one out")
-    with _beside_the_application():
-        return [_variant(label, defaults) for label in labels]
+    return [_variant(label, defaults) for label in labels]
 
 
 def build(variant: Variant, seed: int) -> SegmentationNet:
@@ -125,17 +122,6 @@ def _compose(label: str, model: str, overrides: list[str]) -> dict[str, Any]:
         raise UserError(f"nets: {label}: {explain(error, [f'model={model}'])}") from error
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}
-
-
-@contextmanager
-def _beside_the_application() -> Iterator[None]:
-    """Let other configurations be composed while a Hydra application runs: there is one Hydra in a process."""
-    state = GlobalHydra.instance()
-    application, state.hydra = state.hydra, None
-    try:
-        yield
-    finally:
-        state.hydra = application
 
 
 def _calibrate(net: SegmentationNet) -> None:

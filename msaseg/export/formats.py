@@ -5,7 +5,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
-from msaseg.cli.errors import UserError
+from msaseg.cli.extras import check_onnx
 from msaseg.export.metadata import KEY, as_text
 from msaseg.export.program import INSIDE, LARGEST, OUTSIDE, Program, example
 
 Facts = dict[str, Any]
 Run = Callable[[Tensor], tuple[Tensor, ...]]
 """An opened file: images to the program's outputs."""
-EXTRA = ("onnx", "onnxscript", "onnxruntime")
 
 
 class Format(NamedTuple):
@@ -107,17 +106,6 @@ def open_onnx(path: Path) -> Run:
     return lambda images: tuple(torch.from_numpy(each) for each in session.run(None, {"images": images.numpy()}))
 
 
-def check_onnx() -> None:
-    """Raise if the packages are not installed.
-
-    Raises:
-        UserError: names the command that installs them.
-    """
-    absent = [name for name in EXTRA if find_spec(name) is None]
-    if absent:
-        raise UserError(f"--format onnx needs {', '.join(absent)}: pip install -e '.[export]'")
-
-
 def _name_shapes(model: Any, outputs: tuple[str, ...]) -> None:  # noqa: ANN401 - onnx_ir has no stable types
     """Call inputs, outputs and their sizes by readable names."""
     import onnx_ir
@@ -145,7 +133,7 @@ def _quiet() -> AbstractContextManager[Any]:
 
 
 FORMATS = {
-    "onnx": Format("onnx", ".onnx", check_onnx, write_onnx, open_onnx),
+    "onnx": Format("onnx", ".onnx", partial(check_onnx, "--format onnx"), write_onnx, open_onnx),
     "torchscript": Format("torchscript", ".pt", lambda: None, write_torchscript, open_torchscript),
     "pt2": Format("pt2", ".pt2", lambda: None, write_pt2, open_pt2),
 }

@@ -11,8 +11,9 @@ from msaseg.cli.errors import UserError
 from msaseg.config import compose_run
 from msaseg.data.frames import Pixels, Size, resize_label
 from msaseg.data.splits import OfficialSplit
-from msaseg.figures.panels import Panel, coloured, enlarged, sheet
+from msaseg.figures.panels import Panel, enlarged, sheet
 from msaseg.figures.planned import Drawing, Skipped
+from msaseg.predict.pictures import coloured
 from msaseg.tables.protocols import Protocol
 
 FRAME: Size = (180, 240)

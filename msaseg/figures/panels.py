@@ -4,7 +4,6 @@ import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -18,7 +17,6 @@ TITLE = 28  # pixels for the line above a panel
 ENTRY = 28  # pixels of a line of the legend
 LINE = 19  # pixels of a line of the source
 LETTER = 9  # pixels of a letter of the source
-VOID = len(CLASSES) - 1
 
 
 class Panel(NamedTuple):
@@ -26,11 +24,6 @@ class Panel(NamedTuple):
 
     pixels: Pixels
     title: str
-
-
-def coloured(classes: Pixels) -> Pixels:
-    """Return class indices (h, w) in SegNet's colours (h, w, 3); what is ignored is black, as void is."""
-    return np.asarray(PALETTE[np.minimum(classes, VOID)], np.uint8)
 
 
 def enlarged(pixels: Pixels) -> Pixels:

@@ -13,8 +13,9 @@ from msaseg.data.datamodule import CamVidDataModule
 from msaseg.data.dataset import FrameDataset, collate
 from msaseg.data.frames import Pixels, resize_label
 from msaseg.figures import frames
-from msaseg.figures.panels import Panel, coloured, sheet
+from msaseg.figures.panels import Panel, sheet
 from msaseg.figures.planned import Drawing, Skipped
+from msaseg.predict.pictures import coloured
 from msaseg.tables.plan import Point
 from msaseg.tables.protocols import Protocol
 from msaseg.tables.results import Results

@@ -15,8 +15,8 @@ from msaseg.classes import PALETTE
 from msaseg.cli.command import printable
 from msaseg.cli.errors import UserError
 from msaseg.cli.stopping import goes_on_from
-from msaseg.predict.folder import images, predict_images, unfinished
-from msaseg.predict.pictures import IMAGES, replace
+from msaseg.predict.folder import images, predict_images
+from msaseg.predict.pictures import IMAGES, finished, replace
 from msaseg.predict.pipeline import Item
 from msaseg.predict.predictor import MOST_SEEN, Predictor
 from msaseg.predict.video import VIDEOS, Video, predict_video
@@ -54,7 +54,7 @@ def _images(options: Namespace, predictor: Predictor) -> int:
     due = paths = images(options.input)
     _claim(options, predictor.restored)
     if options.input.is_dir():
-        due = unfinished(paths, options.out)
+        due = [path for path in paths if not finished(options.out, path)]
     if len(due) < len(paths):
         print(f"{len(paths) - len(due)} of {len(paths)} images finished before")
     if not due:

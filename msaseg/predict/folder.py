@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msaseg.cli.errors import UserError
 from msaseg.data.frames import Pixels
-from msaseg.predict.pictures import IMAGES, OneFileError, finished, pixels_of, read, save
+from msaseg.predict.pictures import IMAGES, OneFileError, pixels_of, read, save
 from msaseg.predict.pipeline import THREADS, Item, ahead, predict_all
 from msaseg.predict.predictor import Predictor
 
@@ -29,11 +29,6 @@ def images(source: Path) -> list[Path]:
             raise UserError(f"{path}: {by_name[path.stem].name} would be written to the same names: rename one of them")
         by_name[path.stem] = path
     return found
-
-
-def unfinished(paths: Sequence[Path], output: Path) -> list[Path]:
-    """Return the images of which a file is missing in the output folder, or older than the image."""
-    return [path for path in paths if not finished(output, path)]
 
 
 def predict_images(

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from msaseg.cli.errors import UserError
-from msaseg.config import CONF, config_hash, net_hash, plain, without
+from msaseg.config import composing, config_hash, net_hash, plain, without
 from msaseg.records.places import records_root
 from msaseg.records.run import RunKey
 from msaseg.records.speed import speeds_root
@@ -152,7 +152,7 @@ def _composed(jobs: Sequence[tuple[str, Callable[[], dict[str, Any]]]]) -> list[
         for where, make in jobs:
             names.clear()
             try:
-                with initialize_config_dir(str(CONF), version_base="1.3"):
+                with composing():
                     done.append(Composed(make(), set(names)))
             except (HydraException, OmegaConfBaseException) as error:
                 raise UserError(f"{where}: {' '.join(str(error).split())}") from error

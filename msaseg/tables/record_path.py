@@ -1,11 +1,9 @@
 """Where a run's record lies: in the repository if a row of a table asks for the run, else on this machine alone."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from msaseg.cli.errors import UserError
@@ -62,20 +60,9 @@ def _tables() -> dict[str, Table]:
 
 @cache
 def _hashes(table: str, protocol: str, outputs: Path) -> frozenset[str]:
-    with suppress(UserError), _another_hydra():  # what is wrong with a table is told where tables are made
+    with suppress(UserError):  # what is wrong with a table is told where tables are made
         return frozenset(point.config_hash for point in _plan(outputs).points(_tables()[table], protocol, [0]))
     return frozenset()
-
-
-@contextmanager
-def _another_hydra() -> Iterator[None]:
-    """Let something be composed while Hydra runs a job: there is one Hydra a process."""
-    hydra = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
-    try:
-        yield
-    finally:
-        GlobalHydra.instance().hydra = hydra
 
 
 @cache
