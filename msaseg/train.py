@@ -7,6 +7,7 @@ is not made again; a run that was broken off goes on from its last checkpoint.
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
@@ -15,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from msaseg.cli.checks import check
 from msaseg.cli.command import one_line, refuse_flags
+from msaseg.cli.errors import UserError
 from msaseg.cli.stopping import stops_in_one_line
 from msaseg.config import CONF
 from msaseg.sweep import launcher
@@ -48,6 +50,17 @@ def run(config: DictConfig) -> None:
             train(config, Path(HydraConfig.get().run.dir), record)  # the same place under every launcher
 
 
+def _check_words(words: Sequence[str]) -> None:
+    """Refuse what Hydra would pass over, or tell in its own grammar's words."""
+    several = {"-m", "--multirun"} & set(words)
+    for before, word in zip(["", *words], words, strict=False):
+        with one_line():
+            if word.lstrip("+").startswith(("hydra/launcher=", "hydra.launcher.")) and not several:
+                raise UserError(f"{word}: a launcher makes the runs of a sweep: add -m")
+            if word.isidentifier() and not before.startswith("-"):
+                raise UserError(f"{word}: write KEY=VALUE, as in protocol=smoke")
+
+
 def main() -> None:
     """Run the command line.
 
@@ -58,6 +71,7 @@ def main() -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach `explain` instead of Hydra's printer
     logging.raiseExceptions = False  # a log that cannot be written stops nothing, and takes no traceback a line
     launcher.register(RecordPaths)
+    _check_words(sys.argv[1:])
     sys.argv[1:] = launcher.reorder_flags(sys.argv[1:])
     with stops_in_one_line(), one_line():
         refuse_flags(sys.argv[1:], "python -m msaseg.train protocol=smoke")

@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from msaseg.__main__ import COMMANDS
-from msaseg.cli.command import parser, printable, run, whole_number
+from msaseg.cli.command import parser, path, printable, run, whole_number
 from msaseg.cli.errors import UserError
 from msaseg.config import ROOT
 
@@ -123,6 +124,12 @@ def test_number_when_it_is_none_is_refused():
     for text in ("0", "-1", "1.5", "", "many"):
         with pytest.raises(argparse.ArgumentTypeError):
             whole_number(text)
+
+
+def test_empty_path_as_of_an_unset_variable_is_refused():
+    with pytest.raises(argparse.ArgumentTypeError, match="empty: give a path"):
+        path("")
+    assert path("a b") == Path("a b")
 
 
 HEAVY = "{'torch', 'torchvision', 'timm', 'pytorch_lightning', 'wandb', 'albumentations'}"

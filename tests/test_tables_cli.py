@@ -98,6 +98,13 @@ def test_list_counts_current_records_of_each_protocol(suite, capsys):
     assert ["smoke", "no", "runs"] in lines
 
 
+def test_missing_of_a_table_under_a_protocol_that_it_is_not_made_under_names_its_own(suite, monkeypatch, capsys):
+    tables = {suite.table.id: replace(suite.table, protocols=("laptop",))}
+    monkeypatch.setattr("msaseg.tables.results.load_tables", lambda: tables)
+    assert main(["missing", "--table", "pooling_sweep"]) == 2
+    assert "not made under paper: write --protocol laptop" in capsys.readouterr().err
+
+
 def test_missing_prints_the_command_of_each_run(suite, capsys):
     suite.add(suite.points("smoke", "pool0")[0], 20.0)
     assert main(["missing", "--protocol", "smoke", "--seeds", "0"]) == 0

@@ -11,6 +11,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from command_line import TINY, records
+from PIL import Image
 
 from msaseg.config import ROOT, compose_run
 from msaseg.records import frame_matrices
@@ -169,6 +170,18 @@ def test_run_broken_off_goes_on_and_ends_the_same(cli, tmp_path, monkeypatch):
         (["model=null"], ["model=null", "choose from", "msanet"]),
         (["protocol=null"], ["protocol=null", "paper"]),
         (["trainer=null"], ["trainer=null", "auto"]),
+        (["protocol=smoke", "rerun=no"], ["rerun=no", "true or false"]),
+        (["protocol=smoke", "protocol.augment.flip=no"], ["augment.flip=no", "true or false"]),
+        (["protocol=smoke", "protocol.select=besst"], ["protocol.select=besst", "last or best"]),
+        (["protocol=smoke", "protocol.watch_every=0"], ["protocol.watch_every=0", "1 or more"]),
+        (["protocol=smoke", "protocol.average=2"], ["protocol.average=2", "0.999"]),
+        (["protocol=smoke", "protocol.schedule=poly"], ["protocol.schedule=poly", "null"]),
+        (["protocol=smoke", "protocol.batch_size=8.5"], ["data.batch_size=8.5", "whole number"]),
+        (["protocol=smoke", "trainer.accelerator=gpu"], ["trainer: ", "gpu"]),
+        (["protocol=smoke", "protocol.optimizer._target_=torch.optim.Adm"], ["torch.optim.Adm", "no such class"]),
+        (["protocol=smoke", "hydra/launcher=slurm"], ["hydra/launcher=slurm", "add -m"]),
+        (["protocol", "smoke"], ["protocol: write KEY=VALUE"]),
+        (["protocol=smoke", "paths.outputs=/dev/null/x"], ["/dev/null", "paths.outputs"]),
         (["protocol=smoke", "protocol.split=null"], ["protocol.split=None", "another protocol"]),
         (["protocol=smoke", "protocol.optimizer=null"], ["protocol.optimizer=None", "another protocol"]),
         (["trainer.devices=3"], ["trainer.devices=3", "divides data.batch_size=4"]),
@@ -199,6 +212,18 @@ def test_precision_is_that_of_the_device_that_computes(monkeypatch, accelerator,
         monkeypatch.setattr(torch.cuda, answer, lambda **_: True)
     config = compose_run(["protocol=laptop", f"trainer.accelerator={accelerator}"])  # depthwise nets: float32 on a CPU
     assert precision_here(config) == precision
+
+
+def test_record_of_other_frames_is_kept_out_of_the_repository(cli, tmp_path, monkeypatch, capsys):
+    for name in ("train", "trainannot", "val", "valannot", "test", "testannot"):
+        (tmp_path / "camvid" / name).mkdir(parents=True)
+        Image.new("L" if name.endswith("annot") else "RGB", (96, 64)).save(tmp_path / "camvid" / name / "0_000030.png")
+    monkeypatch.setattr("msaseg.records.places.PUBLISHED", tmp_path / "experiments")
+    monkeypatch.setattr("msaseg.tables.record_path.is_asked_for", lambda key, outputs: True)
+    words = ["protocol=laptop", "protocol.weights=none", "protocol.size=[64,96]", f"paths.data={tmp_path / 'camvid'}"]
+    assert cli(*words, "logger=none") == 2
+    assert "these are not CamVid's frames (`python -m msaseg.data verify" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("seed*.json"))
 
 
 def start(arguments, outputs):

@@ -8,6 +8,8 @@ from msaseg.cli.errors import UserError
 
 RATES = ("protocol.lr.pretrained", "protocol.lr.scratch", "model.lr", "model.encoder_lr")
 PARTS = ("protocol.source", "protocol.split", "protocol.optimizer")
+SWITCHES = ("rerun", "protocol.publish")
+WHOLE = ("protocol.epochs", "protocol.watch_every", "protocol.width", "protocol.fc_channels")
 SEEDS = 2**32
 """NumPy takes no larger one."""
 
@@ -22,6 +24,11 @@ def check(config: DictConfig) -> None:
     rows = config.table.get("rows")
     if rows is not None and config.row not in rows:
         raise UserError(f"row={config.row} is not a row of table {config.table.id}: {', '.join(rows)}")
+    for key in SWITCHES:
+        if not isinstance(OmegaConf.select(config, key), bool):
+            raise UserError(f"{key}={OmegaConf.select(config, key)}: set true or false")
+    if config.protocol.select not in ("last", "best"):
+        raise UserError(f"protocol.select={config.protocol.select}: set last or best")
     if config.protocol.select == "best" and config.protocol.watch != "val":
         raise UserError("protocol.select=best chooses by the part watched: it needs protocol.watch=val, never test")
     encoder = OmegaConf.select(config, "model.net.encoder")
@@ -32,16 +39,25 @@ def check(config: DictConfig) -> None:
             raise UserError(f"{key}={OmegaConf.select(config, key)}: set its keys, or choose another protocol")
     _check_numbers(config)
     devices, batch = config.trainer.devices, config.data.batch_size
+    if not _whole(batch, 1):
+        raise UserError(f"data.batch_size={batch}: set a whole number, 1 or more (protocol.batch_size has it, too)")
     if not _whole(devices, 1) or batch % devices:
         raise UserError(f"trainer.devices={devices}: set a whole number that divides data.batch_size={batch}")
 
 
 def _check_numbers(config: DictConfig) -> None:
-    seed, epochs, size = config.seed, config.protocol.epochs, config.protocol.size
+    seed, size = config.seed, config.protocol.size
     if not _whole(seed, 0) or seed >= SEEDS:
         raise UserError(f"seed={seed}: a seed is a whole number, 0 or more and below {SEEDS}")
-    if not _whole(epochs, 1):
-        raise UserError(f"protocol.epochs={epochs}: set a whole number, 1 or more")
+    for key in WHOLE:
+        if not _whole(OmegaConf.select(config, key), 1):
+            raise UserError(f"{key}={OmegaConf.select(config, key)}: set a whole number, 1 or more")
+    average = config.protocol.get("average")
+    if average is not None and not (isinstance(average, float) and 0 < average < 1):
+        raise UserError(f"protocol.average={average}: set a decay between 0 and 1, such as 0.999, or null")
+    schedule = config.protocol.schedule
+    if schedule is not None and not OmegaConf.is_dict(schedule):
+        raise UserError(f"protocol.schedule={schedule}: set its keys, such as protocol.schedule.power=0.9, or null")
     if not OmegaConf.is_list(size) or len(size) != 2 or not all(_whole(side, 1) for side in size):
         raise UserError(f"protocol.size={size}: set [height, width] in whole pixels")
     for key in RATES:

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 from msaseg.cli.errors import UserError
@@ -164,6 +165,17 @@ def refuse_flags(words: Sequence[str], example: str) -> None:
         name, _, value = word.removeprefix("--").partition("=")
         if word.startswith("--") and f"--{name}" not in HYDRA:
             raise UserError(f"{word}: write {name}={value or '...'} without dashes, as in {example}")
+
+
+def path(text: str) -> Path:
+    """Read a path.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty, as an unset variable of the shell is.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("empty: give a path")
+    return Path(text)
 
 
 def whole_number(text: str) -> int:

@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import os
 import re
 from collections.abc import Iterable, Iterator
 
@@ -20,6 +21,9 @@ from msaseg.config import CONF, compose_run
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 """What the system says of a file that cannot be written."""
 
+LIGHTNING_S = "MisconfigurationException"
+"""What Lightning raises likewise; to import it takes seconds."""
+
 MENDABLE = (ValueError, TypeError, FileNotFoundError)
 """What constructors raise for an argument that they cannot take."""
 
@@ -36,6 +40,8 @@ def explain(error: BaseException, overrides: list[str]) -> str | None:
         if isinstance(link, UserError):
             return str(link)
     for link in chain:
+        if isinstance(link, OSError) and _of_the_outputs(link, overrides):
+            return f"{link.filename}: {link.strerror}: choose another folder (MSASEG_OUTPUTS, or paths.outputs)"
         if isinstance(link, OSError) and link.errno in DISK and (link.filename or link.errno == errno.ENOSPC):
             mend = "free space there or write elsewhere, and repeat the command"
             return f"{link.filename or 'the output'}: {link.strerror}: {mend}"
@@ -50,6 +56,14 @@ def explain(error: BaseException, overrides: list[str]) -> str | None:
         if isinstance(link, HydraException | OmegaConfBaseException):
             return " ".join(str(link).split())
     return None
+
+
+def _of_the_outputs(error: OSError, overrides: list[str]) -> bool:
+    """Return whether the folder of outputs cannot be made."""
+    given = [word.partition("=")[2] for word in overrides if word.startswith("paths.outputs=")]
+    outputs = (given or [os.environ.get("MSASEG_OUTPUTS", "")])[-1]
+    wrong = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EEXIST) and isinstance(error.filename, str)
+    return bool(outputs) and wrong and os.path.abspath(error.filename).startswith(os.path.abspath(outputs))
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
@@ -85,11 +99,12 @@ def _no_option(overrides: list[str]) -> str:
 
 
 def _refused_argument(error: InstantiationException) -> str | None:
-    cause = error.__cause__
-    if not isinstance(cause, MENDABLE):
-        return None
-    where = re.search(r"full_key: (\S+)", str(error))
-    return " ".join(f"{where[1] if where else 'configuration'}: {cause}".split())
+    cause, where = error.__cause__, re.search(r"full_key: (\S+)", str(error))
+    name = where[1] if where else "configuration"
+    if missing := re.search(r"Error locating target '([^']+)'", str(error)):
+        return f"{name}._target_={missing[1]}: there is no such class"
+    mendable = isinstance(cause, MENDABLE) or type(cause).__name__ == LIGHTNING_S
+    return " ".join(f"{name}: {cause}".split()) if mendable else None
 
 
 def _unknown_key(error: ConfigCompositionException, overrides: list[str]) -> str:

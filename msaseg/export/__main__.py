@@ -3,9 +3,8 @@
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 
-from msaseg.cli.command import Parser, parser, run
+from msaseg.cli.command import Parser, parser, path, run
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -47,11 +46,11 @@ def _parser() -> Parser:
     made.add_argument(
         "--out",
         metavar="FILE",
-        type=Path,
+        type=path,
         help="NAME.onnx, NAME.pt (torchscript) or NAME.pt2; default: by the checkpoint",
     )
     made.add_argument(
-        "--frames", metavar="FOLDER", type=Path, help="images to compare on; default: synthetic street scenes"
+        "--frames", metavar="FOLDER", type=path, help="images to compare on; default: synthetic street scenes"
     )
     return made
 

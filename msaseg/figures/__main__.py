@@ -99,7 +99,7 @@ def _parser() -> Parser:
     made = parser(
         "figures",
         "draw the figures, from records or from the modules themselves.",
-        ["--list", "--only fig4", "--protocol smoke"],
+        ["--list", "--only training_curves", "--protocol smoke"],
     )
     made.add_argument("--protocol", help="figures of this one; default: all that have records, and the paper's network")
     made.add_argument("--only", nargs="+", metavar="ID", help="these figures, by id or its beginning up to a dash")

@@ -3,9 +3,8 @@
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 
-from msaseg.cli.command import Parser, parser, run, whole_number
+from msaseg.cli.command import Parser, parser, path, run, whole_number
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -35,8 +34,8 @@ def _parser() -> Parser:
         ],
     )
     made.add_argument("checkpoint", metavar="CHECKPOINT", help="weights.ckpt that a run left, or a published name")
-    made.add_argument("input", metavar="INPUT", type=Path, help="image, folder of images, or video")
-    made.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="where the pictures are written")
+    made.add_argument("input", metavar="INPUT", type=path, help="image, folder of images, or video")
+    made.add_argument("--out", metavar="FOLDER", type=path, required=True, help="where the pictures are written")
     made.add_argument(
         "--size",
         choices=["trained", "native"],

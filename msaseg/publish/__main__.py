@@ -5,7 +5,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from msaseg.cli.command import Parser, parser, run
+from msaseg.cli.command import Parser, parser, path, run
 from msaseg.cli.errors import UserError
 
 LARGEST_DIFFERENCE = 0.1
@@ -89,9 +89,9 @@ def _parser() -> Parser:
         "write a run's weights as one small file, with a model card, if it scores what the record says.",
         ["experiments/records/.../seed0-01234567.json --name street"],
     )
-    made.add_argument("record", metavar="RECORD", type=Path, help="of the run, below experiments/records")
+    made.add_argument("record", metavar="RECORD", type=path, help="of the run, below experiments/records")
     made.add_argument("--name", default="street", help="of the published net; default: street")
-    made.add_argument("--folder", type=Path, help="default: experiments/weights")
+    made.add_argument("--folder", type=path, help="default: experiments/weights")
     return made
 
 

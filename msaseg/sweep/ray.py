@@ -54,7 +54,8 @@ class Ray:
             raise UserError(f"hydra.launcher, gpus, cpus or max_retries: {_first_line(error)}") from error
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         if not any(node.get("GPU", 0) >= self.gpus and node.get("CPU", 0) >= self.cpus for node in nodes):
-            raise UserError(f"hydra.launcher.gpus={self.gpus}, cpus={self.cpus}: no machine of this Ray has so many")
+            asked = f"hydra.launcher.gpus={self.gpus}, cpus={self.cpus}"
+            raise UserError(f"{asked}: no machine of this Ray has so many (gpus=0 takes none)")
         return _watch(ray, tasks, shown)
 
     def _connected(self) -> ModuleType:

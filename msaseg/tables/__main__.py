@@ -34,8 +34,12 @@ def _run(args: argparse.Namespace) -> int:
     if getattr(args, "table", None) is not None:
         _known("table", args.table, list(tables))
         chosen = [tables[args.table]]
-    elif args.command in ("missing", "reproduce"):
-        chosen = made_under(args.protocol, chosen)
+    if args.command in ("missing", "reproduce"):
+        made = made_under(args.protocol, tables.values())
+        if len(chosen) == 1 and chosen[0] not in made:
+            others = [name for name in protocol_names() if chosen[0] in made_under(name, tables.values())]
+            raise UserError(f"{args.table} is not made under {args.protocol}: write --protocol {' or '.join(others)}")
+        chosen = [table for table in chosen if table in made]
     match args.command:
         case "list":
             return list_tables(chosen, results.plan)

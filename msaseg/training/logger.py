@@ -185,7 +185,7 @@ def log_printed(loggers: Iterable[Logger], config: DictConfig, epoch: int) -> No
     """Log to W&B what the paper prints in the run's row: at the first and at the last epoch it makes a line."""
     rows = config.table.get("rows") or {}
     printed = (rows.get(config.row) or {}).get("paper") or {}
-    numbers = {f"printed/{column}": float(value) for column, value in printed.items() if not isinstance(value, str)}
+    numbers = {f"printed/{column}": float(value) for column, value in printed.items() if isinstance(value, int | float)}
     for logger in wandb_of(loggers) if numbers else ():
         logger.log_metrics(numbers | {"epoch": epoch})
 

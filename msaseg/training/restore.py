@@ -18,6 +18,7 @@ from torch import Tensor
 
 from msaseg.classes import CLASSES
 from msaseg.cli.errors import UserError
+from msaseg.cli.mistakes import suggestion
 from msaseg.config import identity_hash
 from msaseg.nets.encoders.encoder import Encoder
 from msaseg.nets.net import SegmentationNet
@@ -142,8 +143,10 @@ def choose_device(word: str) -> torch.device:
     """Return the device that "auto", "cpu" or "cuda" means here.
 
     Raises:
-        UserError: there is no GPU that torch can use.
+        UserError: it is another word, or there is no GPU that torch can use.
     """
+    if word not in (words := ("auto", "cpu", "cuda")):
+        raise UserError(f"device {word}: {suggestion(word, words)}")
     if word == "cuda" and not torch.cuda.is_available():
         raise UserError("device cuda: torch finds no GPU here: choose cpu")
     return torch.device("cuda" if word != "cpu" and torch.cuda.is_available() else "cpu")

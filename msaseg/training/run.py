@@ -19,10 +19,12 @@ from omegaconf import DictConfig
 from msaseg.cli.errors import UserError
 from msaseg.cli.stopping import goes_on_from, undisturbed
 from msaseg.config import hashed_part
+from msaseg.data.camvid import CamVid
 from msaseg.data.datamodule import CamVidDataModule
 from msaseg.data.distance import DistanceParts
+from msaseg.data.manifest import digest, read_manifest
 from msaseg.data.splits import Splits
-from msaseg.records import provenance
+from msaseg.records import places, provenance
 from msaseg.records.frame_matrices import FrameMatrices, file_beside
 from msaseg.records.run import key_of_record
 from msaseg.training import checkpoints
@@ -87,6 +89,20 @@ def _check_devices(config: DictConfig) -> None:
         raise UserError(f"trainer.devices={devices}: this process sees {gpus} GPUs: set fewer devices")
 
 
+def _check_release(data: CamVidDataModule) -> None:
+    """Refuse frames whose record would stand among those of CamVid.
+
+    Raises:
+        UserError: they are not those of the release.
+    """
+    if isinstance(data.source, CamVid) and data.data_digest != digest(read_manifest()):
+        root = data.source.root
+        raise UserError(
+            f"{root}: these are not CamVid's frames (`python -m msaseg.data verify {root}` names what differs): "
+            "add protocol.publish=false to keep the record on this machine"
+        )
+
+
 def _train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
     started = time.perf_counter()
     for message in EXPECTED_WARNINGS:
@@ -94,6 +110,8 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
     pl.seed_everything(config.seed, verbose=False)
     data: CamVidDataModule = build(config, "data")
     data.setup()  # bad data is told before weights are fetched
+    if record_path and places.PUBLISHED and record_path.is_relative_to(places.PUBLISHED):
+        _check_release(data)
     if config.debug == "overfit":
         data.splits = Splits(data.splits.train[: data.batch_size], (), data.splits.test)
     if record_path and config.protocol.select == "best" and not data.splits.val:

@@ -9,6 +9,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from msaseg.cli.errors import UserError
+from msaseg.cli.mistakes import suggestion
 from msaseg.records import places
 from msaseg.training.intact import DamagedError, read_intact
 
@@ -35,8 +36,8 @@ def find(checkpoint: Path | str) -> Path:
         return path
     if str(checkpoint) in known:
         return known[str(checkpoint)]
-    names = f"one of the names {', '.join(known)}" if known else "nothing is published under a name yet"
-    raise UserError(f"{checkpoint}: no such file: give the weights.ckpt that a run left ({names})")
+    names = f"or a published name: {suggestion(str(checkpoint), known)}" if known else "nothing is published yet"
+    raise UserError(f"{checkpoint}: no such file: give the weights.ckpt that a run left, {names}")
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -3,9 +3,8 @@
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 
-from msaseg.cli.command import Parser, parser, run, whole_number
+from msaseg.cli.command import Parser, parser, path, run, whole_number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +25,7 @@ def _parser() -> Parser:
         ["", "--data PATH --repeats 9 --steps 20", "--write"],
     )
     made.add_argument("--write", action="store_true", help="rewrite the record and docs/benchmarks.md")
-    made.add_argument("--data", type=Path, help="a CamVid tree; default: MSASEG_DATA, data/camvid, a synthetic one")
+    made.add_argument("--data", type=path, help="a CamVid tree; default: MSASEG_DATA, data/camvid, a synthetic one")
     made.add_argument("--repeats", type=whole_number, default=9, help="pairs of turns (default 9)")
     made.add_argument("--steps", type=whole_number, default=20, help="steps or batches a turn (default 20)")
     return made
