@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 COMMON = ["curves", "classes", "overlays", "comparison", "speed"]
-NOT_SHOWN = {"train/class_accuracy_pct", "val/class_accuracy_pct", "test/class_accuracy_pct"}
+NOT_SHOWN = {"test/class_accuracy_pct"}
 
 
 @pytest.fixture

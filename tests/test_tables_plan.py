@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from msaseg import config
 from msaseg.cli.errors import UserError
 from msaseg.config import compose_run, config_hash
 from msaseg.records.run import RunKey
@@ -119,8 +120,8 @@ def test_cache_forgets_when_a_file_changes_that_the_answer_was_composed_from(tmp
 
 def test_change_of_a_file_composes_only_what_it_is_part_of(tmp_path, monkeypatch):
     conf = tmp_path / "conf"
-    shutil.copytree(plans.CONF, conf)
-    monkeypatch.setattr(plans, "CONF", conf)
+    shutil.copytree(config.CONF, conf)
+    monkeypatch.setattr(config, "CONF", conf)
     monkeypatch.setattr(plans, "ComposedCache", lambda folder: ComposedCache(folder, conf))
     composed = []
     real = plans._sweep
