@@ -48,6 +48,11 @@ def one_line(error) -> str:
     return message
 
 
+def test_folder_of_weights_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"nowhere: no such folder: set paths\.weights"):
+        VGG16Encoder("imagenet", str(tmp_path / "nowhere"))
+
+
 def test_vgg16_state_dict_has_torchvisions_names_and_shapes():
     with torch.device("meta"):
         theirs = torchvision.models.vgg16(weights=None).features.state_dict()

@@ -170,6 +170,8 @@ def test_run_broken_off_goes_on_and_ends_the_same(cli, tmp_path, monkeypatch):
         (["model=null"], ["model=null", "choose from", "msanet"]),
         (["protocol=null"], ["protocol=null", "paper"]),
         (["trainer=null"], ["trainer=null", "auto"]),
+        (["protocol=smoke", "logger=[csv,wnb]"], ["logger=wnb", "did you mean wandb?"]),
+        (["-m", "protocol=smoke", "seed=0,1", "hydra.launcher.jobs_on_cp=1"], ["mean hydra.launcher.jobs_on_cpu"]),
         (["protocol=smoke", "rerun=no"], ["rerun=no", "true or false"]),
         (["protocol=smoke", "protocol.augment.flip=no"], ["augment.flip=no", "true or false"]),
         (["protocol=smoke", "protocol.select=besst"], ["protocol.select=besst", "last or best"]),

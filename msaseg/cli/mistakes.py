@@ -85,7 +85,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _unknown_option(error: MissingConfigException) -> str:
     group, _, option = str(error.missing_cfg_file).rpartition("/")
-    return f"there is no {group}={option}: {suggestion(option, error.options or [])}"
+    known = error.options or [path.stem for path in (CONF / group).glob("*.yaml")]
+    return f"there is no {group}={option}: {suggestion(option, known)}"
 
 
 def _no_option(overrides: list[str]) -> str:
@@ -120,6 +121,8 @@ def _unknown_key(error: ConfigCompositionException, overrides: list[str]) -> str
         known = set(_keys(compose_run(groups)))
     except (HydraException, OmegaConfBaseException):
         known = set(_keys(compose_run([])))
+    if key[1].startswith("hydra.launcher."):
+        known = {f"hydra.launcher.{name}" for name in _launcher_keys(groups)}
     return f"there is no key {key[1]}: {_key_suggestion(key[1], known | _groups())}"
 
 
@@ -139,6 +142,14 @@ def _key_suggestion(word: str, known: set[str]) -> str:
     if difflib.get_close_matches(word, known, cutoff=0.6):
         return suggestion(word, known)
     return "python -m msaseg.train --help lists the keys"
+
+
+def _launcher_keys(groups: list[str]) -> Iterator[str]:
+    """Yield the keys of the launcher that was chosen."""
+    chosen = [word.partition("=")[2] for word in groups if word.startswith("hydra/launcher=")]
+    content = OmegaConf.load(CONF / "hydra" / "launcher" / f"{(chosen or ['gpus'])[-1]}.yaml")
+    assert isinstance(content, DictConfig)
+    yield from (str(key) for key in content if not str(key).startswith("_"))
 
 
 def _groups() -> set[str]:

@@ -46,8 +46,8 @@ def publish(path: Path, name: str, folder: Path | None) -> int:
     from msaseg.training.restore import restore
     from msaseg.training.weights_file import SUFFIX, to_bytes
 
-    if not path.is_file():
-        raise UserError(f"{path}: no such record: give a file below experiments/records")
+    if not path.is_file() or path.suffix != ".json":
+        raise UserError(f"{path}: no record: give a JSON file below experiments/records")
     record, outputs = RunRecord.load(path), machine_paths().outputs
     weights = record.key.weights(outputs)
     if weights is None:

@@ -93,7 +93,10 @@ def _mend(name: str) -> str:
 
 def _local_file(name: str, weights: str, weights_dir: str | None) -> Path | None:
     if weights == "imagenet":
-        found = sorted(Path(weights_dir).expanduser().glob(f"{name}*.safetensors")) if weights_dir else []
+        folder = Path(weights_dir).expanduser() if weights_dir else None
+        if folder and not folder.is_dir():
+            raise ValueError(f"{folder}: no such folder: {_mend(name)}")
+        found = sorted(folder.glob(f"{name}*.safetensors")) if folder else []
         return min(found, key=lambda path: len(path.name), default=None)  # `resnet18`, not `resnet18d`
     path = Path(weights).expanduser()
     if path.suffix != ".safetensors":
