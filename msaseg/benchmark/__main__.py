@@ -1,19 +1,15 @@
 """The speed of nets, all in one run, in turns: `python -m msaseg.benchmark [nets=..] [size=..] [mode=..] [-m]`."""
 
 import os
-import re
 import sys
 
 import hydra
-from hydra import compose
-from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf
 
 from msaseg.cli.command import refuse_flags, told
 from msaseg.cli.errors import UserError
-from msaseg.cli.mistakes import suggestion
 from msaseg.cli.stopping import goes_on_from, stops_in_one_line
-from msaseg.config import CONF, composing
+from msaseg.config import CONF
 from msaseg.sweep.launcher import reorder_flags
 
 
@@ -45,21 +41,8 @@ def main() -> None:
             refuse_flags(sys.argv[1:], "python -m msaseg.benchmark size=224x224")
             hydra.main(config_path=str(CONF), config_name="benchmark", version_base="1.3")(run)()
         except Exception as error:
-            message = unknown_key(error)
-            statuses.append(told(UserError(message) if message else error, []))
+            statuses.append(told(error, [], config="benchmark"))
     sys.exit(max(statuses, default=0))
-
-
-def unknown_key(error: BaseException | None) -> str | None:
-    """Return one line if the error is about a key that the benchmark does not have."""
-    while error is not None and not isinstance(error, UserError):
-        found = re.search(r"Could not override '([^']+)'", str(error))
-        if isinstance(error, ConfigCompositionException) and found:
-            with composing():
-                known = [str(key) for key in compose("benchmark")]
-            return f"there is no key {found[1]}: {suggestion(found[1], known)}"
-        error = error.__cause__ or error.__context__
-    return None
 
 
 if __name__ == "__main__":

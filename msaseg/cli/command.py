@@ -123,14 +123,15 @@ def run(parser: Parser, act: Callable[[argparse.Namespace], int], words: Sequenc
         return told(error, words)
 
 
-def told(error: Exception, words: Sequence[str]) -> int:
+def told(error: Exception, words: Sequence[str], config: str = "train") -> int:
     """Tell a mistake of the user in one line on stderr and return status 2; raise any other error again.
 
     Args:
         error: what reached the command line.
         words: what was typed behind the command's name.
+        config: of `conf/`, whose keys the words may set.
     """
-    message = explain(error, list(words))
+    message = explain(error, list(words), config)
     if message is None:
         raise error
     print(f"error: {printable(message)}", file=sys.stderr)

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
+from hydra import compose
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -16,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from msaseg.cli.errors import UserError
-from msaseg.config import CONF, compose_run
+from msaseg.config import CONF, composing
 
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 """What the system says of a file that cannot be written."""
@@ -28,12 +29,13 @@ MENDABLE = (ValueError, TypeError, FileNotFoundError)
 """What constructors raise for an argument that they cannot take."""
 
 
-def explain(error: BaseException, overrides: list[str]) -> str | None:
+def explain(error: BaseException, overrides: list[str], config: str = "train") -> str | None:
     """Return one line for a mistake of the user, or None for an error of the program.
 
     Args:
         error: what reached the command line.
         overrides: what was typed after the module's name.
+        config: of `conf/`, whose keys they may set.
     """
     chain = list(_chain(error))
     for link in chain:
@@ -50,7 +52,7 @@ def explain(error: BaseException, overrides: list[str]) -> str | None:
         if isinstance(link, InstantiationException):
             return _refused_argument(link)
         if isinstance(link, ConfigCompositionException):
-            return _unknown_key(link, overrides)
+            return _unknown_key(link, overrides, config)
         if isinstance(link, ValueError) and str(link).startswith("Config group override must be"):
             return _no_option(overrides)
         if isinstance(link, HydraException | OmegaConfBaseException):
@@ -108,7 +110,7 @@ def _refused_argument(error: InstantiationException) -> str | None:
     return " ".join(f"{name}: {cause}".split()) if mendable else None
 
 
-def _unknown_key(error: ConfigCompositionException, overrides: list[str]) -> str:
+def _unknown_key(error: ConfigCompositionException, overrides: list[str], config: str) -> str:
     text = " ".join(str(error).split())
     key = re.search(r"Could not override '([^']+)'", text)
     if key is None:
@@ -118,9 +120,9 @@ def _unknown_key(error: ConfigCompositionException, overrides: list[str]) -> str
         return f"{group} must be added: write +{group}=..."
     groups = [word for word in overrides if word.lstrip("+").partition("=")[0] in _groups()]
     try:
-        known = set(_keys(compose_run(groups)))
+        known = _known(config, groups)
     except (HydraException, OmegaConfBaseException):
-        known = set(_keys(compose_run([])))
+        known = _known(config, [])
     if key[1].startswith("hydra.launcher."):
         known = {f"hydra.launcher.{name}" for name in _launcher_keys(groups)}
     return f"there is no key {key[1]}: {_key_suggestion(key[1], known | _groups())}"
@@ -141,7 +143,12 @@ def _key_suggestion(word: str, known: set[str]) -> str:
             return f"did you mean {' or '.join(found[:3])}?"
     if difflib.get_close_matches(word, known, cutoff=0.6):
         return suggestion(word, known)
-    return "python -m msaseg.train --help lists the keys"
+    return "--help lists the keys"
+
+
+def _known(config: str, groups: list[str]) -> set[str]:
+    with composing():
+        return set(_keys(compose(config, groups)))
 
 
 def _launcher_keys(groups: list[str]) -> Iterator[str]:
