@@ -13,6 +13,8 @@ from msaseg.records.scores import disagreement
 
 SCHEMA = 1
 AGAIN = "repeat the run"
+HEADLESS = ("FCN8", "FCN8s", "DeepLabLargeFOV", "DeepParsingNetwork")
+"""Nets with VGG16's fully connected layers, which its release of features does not have."""
 
 NO_TABLE = "single"
 """The `table` of a run outside any experiment (`conf/train.yaml`)."""
@@ -158,9 +160,10 @@ class RunRecord:
         if self.weights == "none":
             rates = rates[1:]  # nothing is pretrained
         width = net.get("width") or net.get("fc_channels")
+        headless = net.get("_target_", "").rpartition(".")[2] in HEADLESS
         return {
             "encoder": kind + (" dilated" if encoder.get("dilated") else "") or "own",
-            "initialisation": "scratch" if self.weights == "none" else "ImageNet",
+            "initialisation": "scratch" if self.weights == "none" else f"ImageNet{', fc6 and fc7 random' * headless}",
             "rate": ", ".join(dict.fromkeys(rates)) or "–",
             "width": str(width or "–"),
         }
