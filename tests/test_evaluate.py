@@ -17,6 +17,7 @@ from msaseg.data.synthetic.scene import draw
 from msaseg.evaluate.__main__ import main
 from msaseg.evaluate.augmentation import SCALES, VIEWS, class_scores
 from msaseg.evaluate.boundary import BoundaryScore
+from msaseg.training.restore import restore
 
 SMALL = [word for word in TINY if word.startswith("protocol.source.")]
 
@@ -70,6 +71,7 @@ def test_scores_when_nothing_is_augmented_are_those_of_the_runs_record(cli, eval
     assert result["confusion"] == record.confusion["test"]
     assert {key: result[key] for key in record.metrics["test"]} == record.metrics["test"]
     assert result["config_hash"] == record.config_hash
+    assert restore(path).config == record.config
     assert result["data"] == {key: record.data[key] for key in ("data_digest", "split_digest")}
     assert result["hardware"]["precision"] == record.hardware["precision"] == precision
 

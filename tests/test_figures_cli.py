@@ -1,13 +1,10 @@
 """`python -m msaseg.figures`: what is written, what is said of the rest, and the exit status."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 from matplotlib.figure import Figure
 
-from msaseg.config import ROOT
 from msaseg.figures import __main__ as command
 from msaseg.figures.planned import Drawing, Planned, Skipped
 from msaseg.tables.spec import load_tables
@@ -161,8 +158,3 @@ def test_unreadable_record_is_told_and_the_rest_is_drawn(suite, capsys):
     streams = capsys.readouterr()
     assert streams.err.startswith(f"error: {path}: ")
     assert "pooling_sweep-laptop.png" in streams.out
-
-
-def test_charts_and_figures_load_without_torch():
-    code = "import sys, msaseg.charts, msaseg.figures.__main__; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

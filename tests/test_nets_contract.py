@@ -17,7 +17,7 @@ class TestFCN8(NetContract):
 
 class TestFCN8WithVGG16(NetContract):
     def build(self, num_classes=12):
-        return FCN8(num_classes, VGG16Encoder("none"), fc_channels=16)
+        return FCN8(num_classes, VGG16Encoder("none", width=8), fc_channels=16)
 
 
 class TestMSANet(NetContract):

@@ -13,7 +13,7 @@ from msaseg.records.cost import cost
 
 class TestDeepParsingNetwork(NetContract):
     def build(self, num_classes=12):
-        return DeepParsingNetwork(num_classes, VGG16Encoder("none", dilated=True), fc_channels=16)
+        return DeepParsingNetwork(num_classes, VGG16Encoder("none", dilated=True, width=8), fc_channels=16)
 
     def test_forward_with_auxiliaries_keeps_the_logits_and_adds_one_map_each(self, net):
         """Here the auxiliary output has a map a class."""

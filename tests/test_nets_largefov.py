@@ -12,7 +12,7 @@ from msaseg.records.cost import cost
 
 class TestDeepLabLargeFOV(NetContract):
     def build(self, num_classes=12):
-        return DeepLabLargeFOV(num_classes, VGG16Encoder("none", dilated=True))
+        return DeepLabLargeFOV(num_classes, VGG16Encoder("none", dilated=True, width=8))
 
 
 def test_largefov_with_21_classes_has_its_20_5_million_parameters():

@@ -11,16 +11,13 @@ from resource import RUSAGE_SELF, getrusage
 
 import pytest
 import torch
-from command_line import TINY, records
 from trained import leave_checkpoint
 
 from msaseg.classes import CLASSES
 from msaseg.cli.errors import UserError
-from msaseg.config import CONF, compose_run, config_hash
+from msaseg.config import CONF, config_hash
 from msaseg.nets.fcn8 import FCN8
-from msaseg.training.metrics import confusion_matrix
 from msaseg.training.restore import choose_device, construct, restore
-from msaseg.training.trainer import build
 
 
 @pytest.fixture(scope="module")
@@ -42,22 +39,6 @@ def rewritten(left, tmp_path):
         return path
 
     return rewrite
-
-
-def test_run_when_its_checkpoint_is_reopened_scores_what_its_record_says(cli, tmp_path):
-    assert cli(*TINY, "protocol.epochs=1") == 0
-    (record,) = records(tmp_path)
-    (path,) = tmp_path.rglob("weights.ckpt")
-    restored = restore(path)
-    assert restored.config_hash == record.config_hash
-    assert restored.config == record.config
-    data = build(compose_run(TINY), "data")
-    data.setup()
-    matrix = confusion_matrix(11)
-    with torch.inference_mode():
-        for batch in data.test_dataloader():
-            matrix.update(restored.logits(batch["image"]).argmax(1), batch["label"].long())
-    assert matrix.compute().tolist() == record.confusion["test"]
 
 
 def test_net_when_reopened_is_ready_to_predict(left):

@@ -137,6 +137,8 @@ def test_averaged_weights_are_tested_also_by_a_run_resumed_after_its_last_epoch(
     assert cli(*words) == 0
     whole = weights(tmp_path / "whole")
     assert all(tensor.equal(whole[name]) for name, tensor in weights(tmp_path / "runs").items())
+    assert cli(*TINY, f"paths.outputs={tmp_path / 'last'}") == 0
+    assert not all(tensor.equal(whole[name]) for name, tensor in weights(tmp_path / "last").items())
 
 
 @pytest.mark.parametrize("average", ["null", "0.5"])

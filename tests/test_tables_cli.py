@@ -198,7 +198,7 @@ sys.exit(reproduce([load_tables()["pooling_sweep"]], Plan(Path({outputs!r})), "s
 
 
 @pytest.mark.usefixtures("without_preload")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_reproduce_ended_alone_leaves_no_run_behind_and_the_same_command_completes(suite, monkeypatch, number):
     stand_in(suite, monkeypatch, sleeps=True)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(suite.folder), str(ROOT)])}
