@@ -39,9 +39,7 @@ def test_command_when_unknown_is_one_line_and_status_2(capsys, word, said):
 @pytest.mark.parametrize(
     ("module", "words", "status"),
     [
-        ("tables", ["--help"], 0),
         ("tables", ["list", "--table", "poling_sweep"], 2),
-        ("train", ["protocol=smok"], 2),
         ("train", ["--cfg", "job", "protocol=smoke"], 0),
     ],
 )

@@ -5,14 +5,7 @@ import builtins
 import pytest
 from command_line import TINY, records
 
-from msaseg.config import compose_run, config_hash
-
 WITHOUT = [word for word in TINY if not word.startswith("logger")]
-
-
-@pytest.mark.parametrize("logger", ["csv", "none", "tensorboard", "wandb", "[csv,tensorboard]", "[]"])
-def test_logger_when_another_leaves_the_hash(logger):
-    assert config_hash(compose_run([*WITHOUT, f"logger={logger}"])) == config_hash(compose_run(WITHOUT))
 
 
 def test_run_with_two_loggers_fills_both_and_says_where(cli, tmp_path):

@@ -15,7 +15,7 @@ import pytorch_lightning as pl
 import torch
 from command_line import ODD_FOLDER, TINY, records
 
-from msaseg.config import ROOT, compose_run, config_hash
+from msaseg.config import ROOT
 from msaseg.data import sampler as sampler_module
 from msaseg.data.sampler import EpochSampler
 from msaseg.evaluate.__main__ import main as evaluate
@@ -23,10 +23,6 @@ from msaseg.training.batch_norm import SyncBatchNormOnCpu
 from msaseg.training.processes import nodes
 
 CPU = [*TINY, "trainer.accelerator=cpu"]
-
-
-def test_number_of_devices_leaves_the_hash_for_the_batch_is_shared():
-    assert config_hash(compose_run([*TINY, "trainer.devices=2"])) == config_hash(compose_run(TINY))
 
 
 @pytest.mark.parametrize("frames", [8, 9, 10, 11, 12, 13])

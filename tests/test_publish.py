@@ -54,20 +54,20 @@ def test_record_without_weights_on_this_machine_is_said_with_the_mend(run, tmp_p
     assert "rerun=true" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [("cut", "cut off, changed"), ("foreign", "cut off, changed"), ("nan", ".* holds values that are not finite")],
-)
-def test_damaged_weights_file_is_refused_in_one_line(run, tmp_path, damage, said):
+def test_damaged_weights_file_is_refused_in_one_line(run, tmp_path):
     assert main([str(run), "--folder", str(tmp_path / "weights")]) == 0
     file = tmp_path / "weights" / "street.safetensors"
-    if damage == "cut":
-        file.write_bytes(file.read_bytes()[:-100])
-    else:
-        with safe_open(file, "pt") as content:
-            metadata, names = content.metadata(), list(content.keys())
-            state = {name: content.get_tensor(name) for name in names}
-        lost = {name: torch.full_like(each, torch.nan) for name, each in state.items() if each.is_floating_point()}
-        save_file(state | lost, file, metadata if damage == "nan" else {"other": json.dumps({})})
-    with pytest.raises(UserError, match=rf"street\.safetensors: {said}"):
+    with safe_open(file, "pt") as content:
+        metadata, names = content.metadata(), list(content.keys())
+        state = {name: content.get_tensor(name) for name in names}
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"street\.safetensors: cut off, changed"):
         restore(file)
+    lost = {name: torch.full_like(each, torch.nan) for name, each in state.items() if each.is_floating_point()}
+    for named, said in (
+        ({"other": json.dumps({})}, "cut off, changed"),
+        (metadata, ".* holds values that are not finite"),
+    ):
+        save_file(state | lost, file, named)
+        with pytest.raises(UserError, match=rf"street\.safetensors: {said}"):
+            restore(file)
