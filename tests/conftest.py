@@ -17,6 +17,7 @@ from msaseg import train
 from msaseg.predict import __main__ as predict_command
 from msaseg.records import places
 from msaseg.records.run import RunRecord
+from msaseg.sweep.compose import files_read_once
 from msaseg.tables.markers import markers
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import protocol_names
@@ -52,6 +53,13 @@ def record() -> RunRecord:
 def one_thread_a_test_process():
     """Two test processes on two cores: more threads would only wait for each other."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def configuration_files_read_once():
+    """Hundreds of tests compose a configuration, of the same files."""
+    with files_read_once():
+        yield
 
 
 @pytest.fixture
