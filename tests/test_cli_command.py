@@ -1,4 +1,4 @@
-"""What every command does alike: help, mistakes in one line, the former spelling, signals, names that are no text."""
+"""What every command does alike: help, mistakes in one line, the spelling of flags, signals, names that are no text."""
 
 import argparse
 import os

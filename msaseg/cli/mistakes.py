@@ -22,7 +22,7 @@ from msaseg.config import CONF, composing
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 """What the system says of a file that cannot be written."""
 
-LIGHTNING_S = "MisconfigurationException"
+MISCONFIGURATION = "MisconfigurationException"
 """What Lightning raises likewise; to import it takes seconds."""
 
 MENDABLE = (ValueError, TypeError, FileNotFoundError)
@@ -106,7 +106,7 @@ def _refused_argument(error: InstantiationException) -> str | None:
     name = where[1] if where else "configuration"
     if missing := re.search(r"Error locating target '([^']+)'", str(error)):
         return f"{name}._target_={missing[1]}: there is no such class"
-    mendable = isinstance(cause, MENDABLE) or type(cause).__name__ == LIGHTNING_S
+    mendable = isinstance(cause, MENDABLE) or type(cause).__name__ == MISCONFIGURATION
     return " ".join(f"{name}: {cause}".split()) if mendable else None
 
 

@@ -36,7 +36,7 @@ def _run(args: argparse.Namespace) -> int:
         chosen = [tables[args.table]]
     if args.command in ("missing", "reproduce"):
         made = made_under(args.protocol, tables.values())
-        if len(chosen) == 1 and chosen[0] not in made:
+        if args.table and chosen[0] not in made:
             others = [name for name in protocol_names() if chosen[0] in made_under(name, tables.values())]
             raise UserError(f"{args.table} is not made under {args.protocol}: write --protocol {' or '.join(others)}")
         chosen = [table for table in chosen if table in made]

@@ -1,4 +1,4 @@
-"""The commands that read every record, `tables render` and `report`: seconds and memory on generated records."""
+"""The commands that read every record: seconds and memory on generated records."""
 
 import os
 import shutil
@@ -29,31 +29,37 @@ sys.exit(status)
 """
 
 
-def measure_commands(records: int = 1000, calls: int = 3) -> Iterator[Measurement]:
-    """Measure `tables render` with every run that the tables ask for on record, and `report` from so many records.
+RECORDS = 1000
+"""Of all commands but `tables render`, with as many seeds as that takes."""
+CALLS = 3
+"""Of each command; one more comes first, which composes the configurations."""
+FIRST = "first call, configurations not composed yet (s)"
 
-    Args:
-        records: how many the report has, with as many seeds as that takes.
-        calls: of each command; one more comes first, which composes the configurations.
-    """
+
+def measure_commands() -> Iterator[Measurement]:
+    """Measure `tables render` with every run that the tables ask for on record, and the others from `RECORDS`."""
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(Path(folder) / "outputs")
         points = list(_points(plan, None))
-        (first, *seconds), _ = _calls(plan, points, ("tables", "render"), calls)
+        (first, *seconds), _ = _calls(plan, points, ("tables", "render"))
         what = f"`tables render`, whole process, {len(points)} records"
-        absolute = {"first call, configurations not composed yet (s)": first}
-        yield Measurement(what, "s", seconds, rounded(absolute), limit=2.0)
+        yield Measurement(what, "s", seconds, rounded({FIRST: first}), limit=2.0)
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(Path(folder) / "outputs")
         seeded = (point for seed in count() for point in _points(plan, [seed]))
         unique: dict[tuple[str, int, str], Point] = {}
-        while len(unique) < records:
+        while len(unique) < RECORDS:
             point = next(seeded)
             unique.setdefault((point.protocol, point.seed, point.config_hash), point)
-        (_, *seconds), (_, *mebibytes) = _calls(plan, list(unique.values()), ("report",), calls)
-        what = f"`make report` from {records} records"
+        chosen = list(unique.values())
+        (_, *seconds), (_, *mebibytes) = _calls(plan, chosen, ("report",))
+        what = f"`make report` from {RECORDS} records"
         yield Measurement(f"{what}, seconds", "s", seconds, {}, limit=10.0)
         yield Measurement(f"{what}, peak memory", "MiB", mebibytes, {}, limit=500.0)
+        for words in (("tables", "list"), ("figures",)):
+            (first, *seconds), _ = _calls(plan, chosen, words)
+            what = f"`{' '.join(words)}`, whole process, {RECORDS} records"
+            yield Measurement(what, "s", seconds, rounded({FIRST: first}))
 
 
 def _points(plan: Plan, seeds: list[int] | None) -> Iterator[Point]:
@@ -62,14 +68,14 @@ def _points(plan: Plan, seeds: list[int] | None) -> Iterator[Point]:
     yield from (p for table in load_tables().values() for name in names for p in plan.points(table, name, seeds))
 
 
-def _calls(plan: Plan, points: list[Point], words: tuple[str, ...], calls: int) -> tuple[list[float], list[float]]:
+def _calls(plan: Plan, points: list[Point], words: tuple[str, ...]) -> tuple[list[float], list[float]]:
     """Return the seconds and the peak MiB of a command's calls, the first before anything is composed."""
     folder = plan.outputs.parent
     for point in points:
         generated(point).save(point.path(folder / "experiments" / "records"))
     shutil.copy(places.README, folder)
     plan.cache.file.unlink()
-    seconds, mebibytes = zip(*[process_cost(folder, words) for _ in range(calls + 1)], strict=True)
+    seconds, mebibytes = zip(*[process_cost(folder, words) for _ in range(CALLS + 1)], strict=True)
     return list(seconds), list(mebibytes)
 
 
