@@ -10,9 +10,10 @@ import pytest
 from msaseg import config
 from msaseg.cli.errors import UserError
 from msaseg.config import ROOT
-from msaseg.sweep import gpus, launcher, places
+from msaseg.sweep import gpus, launcher, places, runs
 from msaseg.sweep.gpus import Gpu, parse_listing, visible_gpus
 from msaseg.sweep.job import Job
+from msaseg.sweep.progress import SweepProgress
 from msaseg.sweep.runs import longest_first
 
 SWEEP = """
@@ -156,6 +157,20 @@ def test_jobs_share_the_cores_unless_told_their_threads(monkeypatch):
     places.share_cores(4)
     assert os.environ["OMP_NUM_THREADS"] == "8"
     assert config.loader_workers() == 0
+
+
+@pytest.mark.parametrize(
+    ("gpus_here", "jobs", "cores"), [([], 1, 16), ([], 2, 8), ([], 3, 8), ([Gpu("GPU-abc", "L4")], 1, 8)]
+)
+def test_run_alone_without_gpu_computes_on_all_cores(monkeypatch, gpus_here, jobs, cores):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv(config.CORES, "16")
+    monkeypatch.setattr(places.os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(runs, "visible_gpus", lambda: gpus_here)
+    monkeypatch.setattr(runs.Slots, "run", lambda self, jobs: jobs)
+    one = Job("full/seed0", (), Path("console.log"), Path("record.json"))
+    runs.Settings(jobs_per_gpu=2, jobs_on_cpu=2, preload=()).run([one] * jobs, SweepProgress(jobs), {})
+    assert os.environ[config.CORES] == str(cores)
 
 
 @pytest.mark.parametrize("key", ["jobs_per_gpu", "jobs_on_cpu"])

@@ -65,7 +65,7 @@ class Settings:
     def run(self, jobs: Sequence[Job], shown: SweepProgress, environment: Mapping[str, str]) -> list[Outcome]:
         """Make runs on this machine, as an `Engine`."""
         places = self.places(visible_gpus())
-        share_cores(places.count)
+        share_cores(places.count if places.gpus else min(places.count, len(jobs)))  # GPUs may have other sweeps' jobs
         slots = Slots(places, shown.started, shown.ended, shown.look, preload=self.preload, environment=environment)
         return slots.run(jobs)
 
