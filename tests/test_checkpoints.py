@@ -38,6 +38,15 @@ def test_newest_is_the_one_of_the_latest_epoch_whatever_its_file_says_of_time(fo
     assert checkpoints.next_stage(folder / "none", 2) == "epoch 1"
 
 
+def test_named_checkpoint_is_preferred_to_later_ones_unless_it_is_damaged(folder, fitted):
+    def preferred():
+        return checkpoints.newest_usable(folder, fitted[1], to_resume=False, first="epoch=0000.ckpt")
+
+    assert preferred() == folder / "epoch=0000.ckpt"
+    flip_a_bit(folder / "epoch=0000.ckpt")
+    assert preferred() == folder / "epoch=0001.ckpt"
+
+
 @pytest.mark.parametrize(
     ("cheap", "kept"), [(3600, ["epoch=0002.ckpt", "epoch=0003.ckpt"]), (0, ["epoch=0000.ckpt", "epoch=0003.ckpt"])]
 )

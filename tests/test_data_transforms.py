@@ -47,6 +47,21 @@ def test_pipeline_when_seeded_alike_repeats_and_otherwise_varies(frame, augment)
     assert {label.shape for _, label in draws} == {(height, width)}
 
 
+def test_flip_scale_and_brightness_are_drawn_apart():
+    image, label = np.full((*SIZE, 3), 100, np.uint8), np.ones(SIZE, np.uint8)
+    label[:, 28:] = 2
+    pipeline = Augment(flip=True, scale=(0.5, 2.0), crop=(80, 112), jitter=0.3).pipeline(SIZE)
+    draws = []
+    for seed in range(300):
+        changed, moved = pipeline(image, label, seed=(seed, 0, 0))
+        inside = moved != IGNORE
+        draws.append([inside.sum() ** 0.5, changed[inside].mean(), moved[inside][0] == 2, np.argmax(inside.any(0))])
+    scale, brightness, flipped, left = np.transpose(draws)
+    assert 0.4 < flipped.mean() < 0.6
+    room = left / (112 - 56 * scale / np.prod(SIZE) ** 0.5 + 1)
+    assert np.abs(np.corrcoef([scale, brightness, flipped, room]) - np.eye(4)).max() < 0.2
+
+
 def test_label_when_scaled_stays_where_its_pixels_are():
     y, x = np.mgrid[:120, :160]
     label = (np.hypot(y - 60, x - 80) < 17).astype(np.uint8)

@@ -212,6 +212,15 @@ def test_job_has_a_session_its_arguments_and_the_environment_of_this_moment(tmp_
     assert one.result.read_text() == "[True, 'yes', ['seed=3'], '__main__']"
 
 
+def test_job_whose_run_another_table_filed_meanwhile_has_not_failed(tmp_path):
+    record = tmp_path / "records" / "fusion" / "paper" / "concat" / "seed0-00000000.json"
+    one = job(tmp_path, "twin", f"other = Path({str(record)!r})\nother.parent.mkdir(parents=True)\nother.touch()")
+    own = tmp_path / "records" / "pooling" / "paper" / "pool5" / record.name
+    twin = Job(one.name, one.command, one.log, own)
+    assert run([twin])["twin"].failure is None
+    assert run([replace(twin, result=own.with_name("seed1-00000000.json"))])["twin"].failure.startswith("exit code")
+
+
 def test_job_of_two_devices_gets_two_and_one_that_asks_for_more_than_there_are_is_told(tmp_path):
     outcomes = run([job(tmp_path, "pair", WORK, places=2), job(tmp_path, "three", WORK, places=3)])
     assert json.loads((tmp_path / "pair.json").read_text())[0] == "0,1"

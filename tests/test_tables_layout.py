@@ -144,3 +144,5 @@ def test_record_filed_under_both_tables_counts_once(suite):
         suite.add(run, miou)
     part = suite.results.filled(tables["branch_fusion_sweep"], "laptop")
     assert (part.cells[point.row, "miou_pct"].mean, part.cells[point.row, "miou_pct"].n) == (30.0, 1)
+    third = suite.results.filled(tables["attention_sweep"], "laptop").cells["strides16_8", "miou_pct"]
+    assert (third.n, third.sd) == (1, None)

@@ -65,7 +65,7 @@ def measured(net, **changes):
 
 @pytest.fixture
 def table(suite):
-    speed = {"size": [512, 768], "precision": "fp32", "mode": "eager", "form": "tuned"}
+    speed = {"size": [512, 768], "precision": "fp32", "mode": "eager", "form": "tuned", "reference": "msanet"}
     return replace(suite.table, columns={**suite.table.columns, FPS: "fps"}, speed=speed, untestable={})
 
 
@@ -97,6 +97,7 @@ def test_latest_of_two_measurements_counts(suite, table, net):
         {"size": [360, 480]},
         {"precision": "bf16"},
         {"form": "naive"},
+        {"reference": "enet"},
         {"include": {"copy": True, "argmax": False}},
         {"hardware": {"device": "H100", "kind": "cuda", "cores": 2, "threads": 2, "precision": "fp32"}},
     ],

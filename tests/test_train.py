@@ -7,8 +7,9 @@ from command_line import TINY, records
 from PIL import Image
 
 from msaseg.config import compose_run
-from msaseg.records import frame_matrices
+from msaseg.records import frame_matrices, provenance
 from msaseg.training.module import SegmentationModule
+from msaseg.training.record import CODE
 from msaseg.training.trainer import precision_here
 
 
@@ -98,6 +99,14 @@ def test_probe_scores_the_net_on_frames_by_their_distance_and_counts_small_parts
     matrices = frame_matrices.load(record.key.path(tmp_path / "records"), record)
     scored = {part: len(matrices.part(part)[0]) for part in matrices.parts}
     assert scored == {"test": 3, "unseen": 5, "within_0.1s": 5}
+
+
+def test_record_names_the_code_that_was_loaded_not_what_lies_there_at_the_end(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "code_state", lambda: {"commit": "later", "dirty": True})
+    assert cli(*TINY) == 0
+    (record,) = records(tmp_path)
+    assert record.code == CODE
+    assert record.code["commit"] != "later"
 
 
 def test_run_broken_off_goes_on_and_ends_the_same(cli, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from msaseg.tables.__main__ import main
 from msaseg.tables.cells import Cell
 from msaseg.tables.claim import Claim, Kind, read_claim
 from msaseg.tables.decide import INITIALISATION, Word, decide, factors, judge
+from msaseg.tables.readme import headline
 from msaseg.tables.spec import load_tables
 
 ORDER = Claim("a_over_b", "A is above B", 1, Kind.ORDER, "miou_pct", ("pool5", "pool0"))
@@ -140,7 +141,7 @@ def test_rows_that_do_not_count_are_not_measured_and_named(suite, changes):
     assert (found.word, found.why) == (Word.NOT_MEASURED, "no current run of pool5")
 
 
-@pytest.mark.parametrize("mark", ["stale", "dirty", "weights"])
+@pytest.mark.parametrize("mark", ["stale", "dirty", "weights", "undefined"])
 @pytest.mark.parametrize("kind", [Kind.COUNT, Kind.RANKING])
 def test_counts_and_rankings_leave_out_what_does_not_count(suite, kind, mark):
     filled = suite.results.filled(suite.table, "paper")
@@ -213,3 +214,12 @@ def test_every_table_declares_claims_of_the_paper_that_can_be_read():
     claims = [claim for table in load_tables().values() for claim in table.claims.values()]
     assert len(claims) == len({claim.id for claim in claims}) > 25
     assert all(1 <= claim.page <= 9 for claim in claims)
+
+
+def test_readme_prints_the_interval_of_the_mean_over_seeds(suite):
+    row = max((row for row in suite.table.rows), key=lambda row: suite.table.printed(row, "miou_pct") or 0)
+    add(suite, row, [60.0, 66.0], noise=1.0)
+    (line,) = [line for line in headline(suite.results) if "](experiments/tables/pooling_sweep.md)" in line]
+    low, high = (float(end) for end in line.split("|")[4].split(" to "))
+    assert low < 63.0 < high
+    assert (low + high) / 2 == pytest.approx(63.0, abs=0.5)

@@ -20,6 +20,9 @@ from msaseg.config import identity_hash
 from msaseg.records import provenance
 from msaseg.records.speed import SpeedRecord
 
+CODE = provenance.code_state()
+"""Of the code as it was loaded; when a measurement ends, its files may be others."""
+
 
 @dataclass
 class Results:
@@ -55,7 +58,7 @@ class Results:
 def records(config: DictConfig, reference: str, conditions: Conditions, results: Results) -> Iterator[SpeedRecord]:
     """Yield the record of each net that was timed, in the order of the turns."""
     shared: dict[str, Any] = {
-        "code": provenance.code_state(),
+        "code": CODE,
         "overrides": list(HydraConfig.get().overrides.task),
         "versions": provenance.versions("onnxruntime"),
         "seconds": {key: round(value, 2) for key, value in results.seconds.items()},

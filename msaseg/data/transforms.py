@@ -1,5 +1,6 @@
 """Training augmentation, drawn anew for each frame and epoch from one seed."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,6 +87,8 @@ class Pipeline:
             seed: numbers that name this draw, as (seed, epoch, index). Without it the workers of a loader
                 would all draw the same stream, and each epoch would repeat it.
         """
-        self.compose.set_random_seed(int(np.random.SeedSequence(list(seed)).generate_state(1)[0]))
+        draws = np.random.default_rng(list(seed))
+        # one stream for all steps: `set_random_seed` would give each step the same numbers, and tie flips to scales
+        self.compose.set_random_state(draws, random.Random(int(draws.integers(2**63))))
         done = self.compose(image=image, mask=label)
         return done["image"], done["mask"]

@@ -5,10 +5,10 @@ from pathlib import Path
 from msaseg.config import CHECKOUT, ROOT
 
 PUBLISHED = CHECKOUT / "experiments" if CHECKOUT else None
-
-
-README = ROOT / "README.md"
 """Where records and tables lie that belong to the repository; None: there is none, as of an installed package."""
+
+RECORDS = "records"
+README = ROOT / "README.md"
 
 
 def results_root(publish: bool, outputs: Path) -> Path:
@@ -21,4 +21,10 @@ def results_root(publish: bool, outputs: Path) -> Path:
 
 def records_root(publish: bool, outputs: Path) -> Path:
     """Return where the records of a protocol lie; `publish` is the protocol's own key."""
-    return results_root(publish, outputs) / "records"
+    return results_root(publish, outputs) / RECORDS
+
+
+def filed_elsewhere(record: Path) -> bool:
+    """Return whether a record's run is filed under another table or row: one that several need is filed once."""
+    _, protocol, _, root, *_ = record.parents
+    return root.name == RECORDS and any(root.glob(f"*/{protocol.name}/*/{record.name}"))

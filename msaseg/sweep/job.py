@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
+from msaseg.records.places import filed_elsewhere
 from msaseg.sweep.locks import Lock
 
 ATTEMPTS = 20
@@ -42,7 +43,12 @@ class Job:
 
     @property
     def is_done(self) -> bool:
-        """Whether its result is there, and is not the one from before."""
+        """Whether its result is there, and is not the one from before.
+
+        A sweep of another table may have made the run meanwhile: then it is filed under that table and row.
+        """
+        if self.before is None and filed_elsewhere(self.result):
+            return True
         return stamp(self.result) not in (None, self.before)
 
 

@@ -155,8 +155,8 @@ def _by_seed(claim: Claim, filled: FilledTable, row: str) -> dict[int, Run]:
 
 
 def _counts(cell: Cell) -> bool:
-    """Return whether a cell's runs are there, and are those that the configuration makes today."""
-    return not {"missing", "stale", "weights", "dirty"} & set(cell.marks)
+    """Return whether a cell's runs are there with a value, and are those that the configuration makes today."""
+    return not {"missing", "undefined", "stale", "weights", "dirty"} & set(cell.marks)
 
 
 def _over_frames(claim: Claim, behind: Sequence[tuple[float, Run]]) -> Interval | None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from msaseg.records import places
-from msaseg.statistics import miou_interval
 from msaseg.tables.cells import PAPERS, FilledTable
+from msaseg.tables.decide import change_over_frames
 from msaseg.tables.layout import ours, show_paper
 from msaseg.tables.markers import with_part
 from msaseg.tables.order import in_order
@@ -47,7 +47,7 @@ def _line(filled: FilledTable, row: str) -> str:
 
 
 def _interval(filled: FilledTable, row: str) -> str:
-    """Return the interval of the row's first seed; "" where its frames were not kept."""
-    frames = next((run.frames for run in filled.runs if run.row == row), None)
-    found = None if frames is None else miou_interval(frames)
+    """Return the interval of the mean over the row's seeds; "" where the frames of one were not kept."""
+    runs = [run for run in filled.runs if run.row == row]
+    found = change_over_frames([(1 / len(runs), run) for run in runs]) if runs else None
     return "" if found is None or found.low is None else f"{found.low:.1f} to {found.high:.1f}"

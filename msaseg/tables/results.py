@@ -109,10 +109,9 @@ class Results:
         files = [path for path in self._below(self.plan.records(protocol)) if path.parts[-3] == protocol]
         runs = []
         for row, digest in current.items():
-            own = [path for path in files if path.parts[-4] == table.id and path.parts[-2] == row]
-            names = {path.name for path in own}
-            own += [path for path in files if path.stem.endswith(f"-{digest}") and path.name not in names]
-            for path in own:
+            own = {path.name: path for path in files if path.parts[-4] == table.id and path.parts[-2] == row}
+            same = {path.name: path for path in files if path.stem.endswith(f"-{digest}")}  # two tables' sweeps at once
+            for path in (same | own).values():
                 record = self.record(path)
                 try:
                     runs += [] if record is None else [trained_run(path, record, table, row)]

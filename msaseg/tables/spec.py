@@ -18,7 +18,7 @@ KEYS |= {"claims", "untestable", "protocols"}
 RECIPE = "recipe/"
 """What the keys of columns begin with that hold a choice of the training, as text."""
 
-SPEED_KEYS = {"size", "precision", "mode", "form"}
+SPEED_KEYS = {"size", "precision", "mode", "form", "reference"}
 ROW_KEYS = {"label", "paper", "set"}
 
 

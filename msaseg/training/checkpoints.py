@@ -96,7 +96,7 @@ def epochs_done(checkpoint: Path) -> int:
     return int(number[1]) + 1 if number else 0
 
 
-def newest_usable(folder: Path, module: nn.Module, *, to_resume: bool) -> Path | None:
+def newest_usable(folder: Path, module: nn.Module, *, to_resume: bool, first: str = "") -> Path | None:
     """Return the checkpoint of the latest epoch that fits a module; name each one that does not.
 
     Such a one is renamed to `*.broken`, so that nothing is resumed from it later either.
@@ -105,8 +105,10 @@ def newest_usable(folder: Path, module: nn.Module, *, to_resume: bool) -> Path |
         folder: of the checkpoints.
         module: that is to go on from it.
         to_resume: it must hold all that training goes on from, not the weights alone.
+        first: name of the file to prefer to later ones, which an attempt that was broken off may have left.
     """
-    for path in sorted(folder.glob("epoch=*.ckpt"), key=lambda path: (epochs_done(path), path.name), reverse=True):
+    found = sorted(folder.glob("epoch=*.ckpt"), key=lambda path: (path.name == first, epochs_done(path), path.name))
+    for path in reversed(found):
         try:
             content = read_intact(path)
             _check_weights(content, module)

@@ -15,6 +15,9 @@ from msaseg.records.cost import cost
 from msaseg.records.run import RunKey, RunRecord
 from msaseg.training.module import SegmentationModule
 
+CODE = provenance.code_state()
+"""Of the code as it was loaded; when a run ends, its files may be others."""
+
 
 def make_record(
     config: DictConfig,
@@ -51,7 +54,7 @@ def make_record(
         overrides=list(HydraConfig.get().overrides.task),
         data=_data_facts(data) if data else {},
         weights=module.net.weights_source,
-        code=provenance.code_state(),
+        code=CODE,
         versions=provenance.versions(),
         hardware=hardware,
         seconds={key: round(value, 2) for key, value in seconds.items()},

@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 import torch
 from filelock import FileLock
 from omegaconf import DictConfig
+from pytorch_lightning.callbacks import ModelCheckpoint
 
 from msaseg.cli.errors import UserError
 from msaseg.cli.stopping import goes_on_from, undisturbed
@@ -162,7 +163,7 @@ def _fit_test_record(
         )
         return
     if config.protocol.select == "best":
-        _load_best(module, run_dir)
+        _load_best(trainer, module, run_dir)
         trainer.validate(module, data, verbose=False)  # the record's val scores are those of the epoch tested
     trainer.test(module, data, verbose=False)
     splits, probed = score_probe(config, module, data, trainer)
@@ -207,8 +208,11 @@ def fit(trainer: pl.Trainer, module: SegmentationModule, data: CamVidDataModule,
         raise SystemExit(stopped.code or 143) from stopped
 
 
-def _load_best(module: SegmentationModule, run_dir: Path) -> None:
-    best = checkpoints.newest_usable(checkpoints.best_folder(run_dir), module, to_resume=False)
+def _load_best(trainer: pl.Trainer, module: SegmentationModule, run_dir: Path) -> None:
+    callback = trainer.checkpoint_callback
+    assert isinstance(callback, ModelCheckpoint)
+    first = Path(callback.best_model_path).name
+    best = checkpoints.newest_usable(checkpoints.best_folder(run_dir), module, to_resume=False, first=first)
     if best is None:
         raise UserError(f"{run_dir}: the weights of the best epoch are lost: delete this folder and repeat the command")
     module.load_state_dict(torch.load(best, weights_only=True, map_location=module.device)["state_dict"])
