@@ -11,7 +11,7 @@ import torch
 from msaseg.benchmark.overhead import bf16_step, command, page, step
 from msaseg.benchmark.overhead.__main__ import main
 from msaseg.benchmark.overhead.commands import generated, process_cost
-from msaseg.benchmark.overhead.measurement import Measurement, ratios
+from msaseg.benchmark.overhead.measurement import Measurement
 from msaseg.benchmark.overhead.page import MARKED, line, page_part
 from msaseg.benchmark.overhead.store import InMemory
 from msaseg.cli.errors import UserError
@@ -60,12 +60,6 @@ def files(tmp_path, monkeypatch):
 
 def measured(monkeypatch, *measurements):
     monkeypatch.setattr(command, "measure", lambda *_: record_of(*measurements))
-
-
-def test_ratios_compare_turn_with_turn():
-    assert ratios([3.0, 8.0, 2.0], [1.0, 4.0, 2.0]) == [3.0, 2.0, 1.0]
-    with pytest.raises(ValueError, match="shorter"):
-        ratios([1.0, 2.0], [1.0])
 
 
 @pytest.mark.parametrize(

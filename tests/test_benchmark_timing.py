@@ -7,7 +7,7 @@ import pytest
 
 from msaseg.benchmark.memory import out_of_memory
 from msaseg.benchmark.throughput import find_best_batches
-from msaseg.benchmark.timing import Procedure, cpu_stopwatch, ratios, summary, take_turns
+from msaseg.benchmark.timing import Procedure, ratios, summary, take_turns
 from msaseg.config import CONF, ROOT
 
 PROCEDURE = Procedure(warmup=2, repeats=3, calls=4)
@@ -75,12 +75,6 @@ def test_net_that_fails_is_left_out_and_the_others_go_on(after):
     seconds, failures = take_turns({"a": a, "b": raising(error, after), "c": c}, stopwatch, PROCEDURE)
     assert failures == {"b": error}
     assert {label: len(rounds) for label, rounds in seconds.items()} == {"a": 3, "c": 3}
-
-
-def test_cpu_stopwatch_runs_the_step_once():
-    calls = []
-    assert cpu_stopwatch(lambda: calls.append(None)) >= 0
-    assert calls == [None]
 
 
 def test_summary_keeps_the_outliers_out_of_the_range_of_ninety_percent():

@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 import pytest
 from tables_suite import Suite
 
-from msaseg.charts import charts
+from msaseg.charts.build import charts
 from msaseg.charts.chart import OURS, PAPER, Chart, Matrix
 from msaseg.records.scores import miou_pct
 from msaseg.tables.cells import MARKS

@@ -15,7 +15,7 @@ from msaseg.figures.style import rendered
 from msaseg.tables.plan import Plan
 from msaseg.tables.results import Results
 from msaseg.tables.spec import load_tables
-from msaseg.training import run as running
+from msaseg.training.trainer import build
 
 ROW = "msanet"
 TABLE = load_tables()["class_iou"]
@@ -36,7 +36,7 @@ def config_of(point):
 
 def leave_weights(suite, point, table="class_iou"):
     """Save a net of a run's configuration where the run would have."""
-    module = running.build(config_of(point), "model")
+    module = build(config_of(point), "model")
     module.config = hashed_part(config_of(point))
     folder = suite.outputs / "runs" / table / "smoke" / point.row / f"seed{point.seed}-{point.config_hash}"
     folder.mkdir(parents=True)
@@ -61,7 +61,7 @@ def test_prediction_is_the_largest_logit_of_the_saved_net(suite):
     point = suite.points("smoke", ROW)[0]
     module, weights = leave_weights(suite, point)
     names, maps, classes = predict(config_of(point), weights)
-    data = running.build(config_of(point), "data")
+    data = build(config_of(point), "data")
     data.setup()
     image, label = data.store.sample(data.store.names.index(names[1]), full_label=True)
     with torch.inference_mode():

@@ -127,23 +127,6 @@ def test_sweep_without_its_frames_ends_at_once_and_one_that_reads_none_is_made(t
     assert records(tmp_path) == [f"layer{number}" for number in range(1, 7)]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["-m", "+experiment=x", "seed=0"],
-        ["+experiment=x", "-m", "seed=0"],
-        ["+experiment=x", "seed=0", "-m"],
-        ["+experiment=x", "--multirun", "seed=0"],
-    ],
-)
-def test_multirun_flag_anywhere_comes_to_the_front(words):
-    assert launcher.reorder_flags(words) == ["-m", "+experiment=x", "seed=0"]
-
-
-def test_arguments_without_multirun_flag_stay_as_they_are():
-    assert launcher.reorder_flags(["seed=0", "--cfg", "job"]) == ["seed=0", "--cfg", "job"]
-
-
 def test_jobs_share_the_cores_unless_told_their_threads(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.delenv(config.CORES, raising=False)

@@ -88,13 +88,6 @@ def test_boundary_target_matches_a_loop_over_the_pixels():
     assert torch.equal(boundary_target(labels), expected)
 
 
-@pytest.mark.parametrize("width", [1, 2, 3])
-def test_boundary_target_of_a_width_marks_that_many_pixels_on_each_side(width):
-    labels = torch.zeros(1, 1, 12, dtype=torch.uint8)
-    labels[..., 6:] = 1
-    assert boundary_target(labels, width)[0, 0].nonzero().flatten().tolist() == list(range(6 - width, 6 + width))
-
-
 def test_boundary_loss_weighs_the_boundary_and_the_rest_alike():
     labels = torch.zeros(1, 1, 20, dtype=torch.uint8)
     labels[..., 10:] = 1  # 2 boundary pixels, 18 others
@@ -108,15 +101,10 @@ def test_boundary_loss_weighs_the_boundary_and_the_rest_alike():
 def test_boundary_loss_ignores_the_logits_of_ignored_pixels():
     labels = torch.tensor([[[0, 1, IGNORE, IGNORE]]], dtype=torch.uint8)
     logits = torch.zeros(1, 1, 1, 4, requires_grad=True)
-    BoundaryLoss(width=2)(logits, labels).backward()
+    BoundaryLoss()(logits, labels).backward()
     assert logits.grad[0, 0, 0].ne(0).tolist() == [True, True, False, False]
 
 
 def test_boundary_loss_of_one_class_alone_is_half_the_mean_of_the_rest():
     labels = torch.zeros(1, 2, 2, dtype=torch.uint8)
     assert BoundaryLoss()(torch.zeros(1, 1, 2, 2), labels).item() == pytest.approx(math.log(2) / 2)
-
-
-def test_boundary_loss_with_width_0_names_it():
-    with pytest.raises(ValueError, match="width must be 1 or more pixels, not 0"):
-        BoundaryLoss(width=0)

@@ -147,11 +147,6 @@ def test_timm_model_whose_feature_names_differ_from_its_classifiers_loads(tmp_pa
     assert torch.equal(encoder.net.state_dict()[f"stages_0.{key}"], state[f"stages.0.{key}"])
 
 
-def test_weights_none_of_every_encoder_says_none():
-    for encoder in (VGG16Encoder("none"), ResNet18Encoder("none"), TimmEncoder(LITE0, "none"), ConvEncoder()):
-        assert encoder.weights_source == "none"
-
-
 def test_narrow_vgg16_has_its_layers_and_the_same_share_of_channels_in_each():
     encoder = VGG16Encoder("none", width=4)
     assert [tuple(maps.shape[1:]) for maps in encoder(torch.rand(1, 3, 64, 96))] == [

@@ -27,7 +27,3 @@ def test_map_at_stride_32_is_the_pooled_attended_map_without_parameters():
     assert torch.equal(third, attended)
     assert torch.equal(fourth, F.max_pool2d(attended, 2))
     assert parameter_count(encoder) == parameter_count(encoder.stem) + parameter_count(encoder.backbone)
-
-
-def test_backbone_trains_from_scratch():
-    assert XceptionEncoder().weights_source == "none"

@@ -1,5 +1,1 @@
 """The plots of the suite as plain data, read from the records: one home for the report's and the figures' numbers."""
-
-from msaseg.charts.build import charts
-
-__all__ = ["charts"]

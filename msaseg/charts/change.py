@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from statistics import fmean
 
 from msaseg.charts.chart import PAPER, Chart, Series
-from msaseg.charts.plotted_table import PlottedTable, number, seeds
+from msaseg.charts.plotted_table import PlottedTable, number
 from msaseg.charts.scores import SCORE, row_scores
 from msaseg.tables.decide import change_over_frames
 from msaseg.tables.runs import Run
@@ -37,13 +37,6 @@ def change_from_first(plotted: PlottedTable) -> list[Chart]:
     reason = table.untestable.get(plotted.protocol)
     untestable = f"No verdict comes from this protocol: {reason}." if reason else ""
     measured = [BARS] if any(spread is not None for spread in ours.spread) else []
-    words = [
-        seeds([plotted.filled.cells[key] for key in keys]),
-        *plotted.marked(keys),
-        *measured,
-        untestable,
-        table.note,
-    ]
     return [
         Chart(
             id=plotted.id,
@@ -52,7 +45,7 @@ def change_from_first(plotted: PlottedTable) -> list[Chart]:
             x_title=table.row_header,
             y_title="Change of mIoU (points)",
             series=[ours, *([Series("paper, as printed", labels, paper, role=PAPER)] if any(paper) else [])],
-            note=" ".join(word for word in words if word),
+            note=plotted.note(keys, *measured, untestable),
             records=plotted.records(),
             table=table.id,
         )

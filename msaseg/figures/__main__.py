@@ -15,12 +15,10 @@ from msaseg.figures.catalogue import catalogue, chosen
 from msaseg.figures.index import Index
 from msaseg.figures.planned import Planned, Skipped
 from msaseg.records.places import results_root
+from msaseg.tables.cells import PAPERS
 from msaseg.tables.protocols import machine_paths, protocol_names
 from msaseg.tables.results import Results
 from msaseg.tables.spec import made_under
-
-PAPERS = "paper"
-"""The paper's protocol, whose network is drawn also where nothing has run under it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +32,7 @@ def _run(args: Namespace) -> int:
     results = Results(machine_paths().outputs)
     plan = results.plan
     protocols = [plan.protocol(name) for name in ([args.protocol] if args.protocol else results.published)]
+    # the paper's network is drawn also where nothing has run under its protocol
     nets = protocols if args.protocol else [plan.protocol(PAPERS), *(one for one in protocols if one.name != PAPERS)]
     tables = made_under(args.protocol, results.tables.values()) if args.protocol else results.tables.values()
     planned = catalogue({table.id: table for table in tables}, results, protocols, nets)

@@ -21,9 +21,9 @@ from msaseg.tables.protocols import Protocol
 from msaseg.tables.results import Results
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
-from msaseg.training import run as running
 from msaseg.training.inference import label_map
 from msaseg.training.restore import restore
+from msaseg.training.trainer import build
 
 SHOWN = 3  # frames, spread evenly over the test part
 
@@ -83,7 +83,7 @@ def predict(config: DictConfig, weights: Path) -> tuple[list[str], list[Pixels],
     Raises:
         Skipped: the frames or the weights cannot be read.
     """
-    data: CamVidDataModule = running.build(config, "data")
+    data: CamVidDataModule = build(config, "data")
     try:
         restored = restore(weights)
         data.setup()

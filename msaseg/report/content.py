@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from msaseg.charts import charts
-from msaseg.charts.build import ABLATIONS
+from msaseg.charts.build import ABLATIONS, charts
 from msaseg.charts.chart import Chart, Matrix
 from msaseg.config import ROOT
 from msaseg.report.audit import Audit, audit
@@ -24,7 +23,7 @@ from msaseg.tables.render import commands, legends
 from msaseg.tables.results import Results
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
-from msaseg.tables.verdicts import summary, told, verdicts
+from msaseg.tables.verdicts import summary, verdicts
 
 WIDTH = 8
 """How many columns of ours stand side by side at most: more fit neither a printed page nor a screen."""
@@ -150,11 +149,6 @@ class Content:
     pictures: Sequence[Picture]
     audit: Audit | None
     docs: str
-
-    @staticmethod
-    def told(verdict: Verdict) -> str:
-        """Return a verdict's numbers and rule."""
-        return told(verdict)
 
 
 def gather(

@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 
 from msaseg.report.content import Content
 from msaseg.tables.cells import MARKS
+from msaseg.tables.verdicts import told
 
 PARTS = files("msaseg.report")
 PLOTLY = "plotly-cartesian-3.7.0.min.js.gz"
@@ -29,6 +30,7 @@ def html(content: Content) -> str:
     return environment.get_template("report.html.j2").render(
         content=content,
         marks=MARKS,
+        told=told,
         style=_text("static", "report.css"),
         plotly=base64.b64encode((PARTS / "static" / PLOTLY).read_bytes()).decode(),
         scripts=[_text("static", name) for name in SCRIPTS],

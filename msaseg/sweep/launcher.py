@@ -192,6 +192,8 @@ def reorder_flags(arguments: Sequence[str]) -> list[str]:
 
     >>> reorder_flags(["+experiment=pooling_sweep", "-m", "seed=0"])
     ['-m', '+experiment=pooling_sweep', 'seed=0']
+    >>> reorder_flags(["seed=0", "--multirun"]), reorder_flags(["seed=0", "--cfg", "job"])
+    (['-m', 'seed=0'], ['seed=0', '--cfg', 'job'])
     """
     flags = ("-m", "--multirun")
     rest = [word for word in arguments if word not in flags]

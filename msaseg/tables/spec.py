@@ -78,16 +78,13 @@ class Table:
         return self.rows[row].paper.get(column)
 
 
-def load_tables(folder: Path | None = None) -> dict[str, Table]:
+def load_tables() -> dict[str, Table]:
     """Return every declared table by its id, in the order of the file names.
-
-    Args:
-        folder: of the experiment files; the repository's if None.
 
     Raises:
         UserError: a file declares no table, or a wrong one; the message names the file and the key.
     """
-    files = sorted((folder or CONF / "experiment").glob("*.yaml"))
+    files = sorted((CONF / "experiment").glob("*.yaml"))
     return {file.stem: read_table(file) for file in files}
 
 

@@ -108,14 +108,11 @@ def _of_all(names: list[str], world_size: int) -> list[str]:
 
 
 class PredictionPanel(pl.Callback):
-    """Send the per-class IoU and a few labelled predictions of the test split to W&B.
+    """Send the per-class IoU and four labelled predictions, evenly spread over the test split, to W&B."""
 
-    Args:
-        images: how many test images, evenly spread over the split.
-    """
+    images = 4
 
-    def __init__(self, images: int = 4) -> None:
-        self.images = images
+    def __init__(self) -> None:
         self._shown: list[Prediction] = []
 
     def on_test_batch_end(

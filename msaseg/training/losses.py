@@ -36,40 +36,28 @@ class SegmentationLoss(nn.Module):
 
     Shape:
         logits: (N, C, H, W).
-        labels: (N, H, W) integers, 0 to C - 1 or `ignore_index`.
+        labels: (N, H, W) integers, 0 to C - 1 or `IGNORE`.
         returns: a scalar.
-
-    Args:
-        ignore_index: label of the pixels that do not count.
 
     Source: paper, section 3.2 (categorical cross entropy); the reading "on logits" is the field's.
     """
 
-    def __init__(self, ignore_index: int = IGNORE) -> None:
-        super().__init__()
-        self.ignore_index = ignore_index
-
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Average over the pixels of the whole batch, not over images."""
-        total = F.cross_entropy(logits.float(), labels.long(), ignore_index=self.ignore_index, reduction="sum")
-        return mean_over(total, labels != self.ignore_index, training=self.training)
+        total = F.cross_entropy(logits.float(), labels.long(), ignore_index=IGNORE, reduction="sum")
+        return mean_over(total, labels != IGNORE, training=self.training)
 
 
-def boundary_target(labels: Tensor, width: int = 1, ignore_index: int = IGNORE) -> Tensor:
+def boundary_target(labels: Tensor) -> Tensor:
     """Mark the pixels at which the class changes to the right or below, on both sides of the change.
 
     A pair with an ignored pixel is no change.
 
     Shape:
-        labels: (N, H, W) integers.
+        labels: (N, H, W) integers, classes and `IGNORE`.
         returns: (N, H, W) booleans.
-
-    Args:
-        labels: classes and `ignore_index`.
-        width: marked pixels on each side of a change, 1 or more.
-        ignore_index: label of the pixels that do not count.
     """
-    counts = labels != ignore_index
+    counts = labels != IGNORE
     across = (labels[..., :, 1:] != labels[..., :, :-1]) & counts[..., :, 1:] & counts[..., :, :-1]
     down = (labels[..., 1:, :] != labels[..., :-1, :]) & counts[..., 1:, :] & counts[..., :-1, :]
     marked = torch.zeros_like(counts)
@@ -77,9 +65,6 @@ def boundary_target(labels: Tensor, width: int = 1, ignore_index: int = IGNORE) 
     marked[..., :, :-1] |= across
     marked[..., 1:, :] |= down
     marked[..., :-1, :] |= down
-    if width > 1:
-        grown = F.max_pool2d(marked.float().unsqueeze(1), 2 * width - 1, stride=1, padding=width - 1)
-        marked = grown.squeeze(1) > 0
     return marked
 
 
@@ -93,31 +78,17 @@ class BoundaryLoss(nn.Module):
 
     Shape:
         logits: (N, 1, H, W).
-        labels: (N, H, W) integers, classes and `ignore_index`.
+        labels: (N, H, W) integers, classes and `IGNORE`.
         returns: a scalar, float32.
-
-    Args:
-        width: of the target, marked pixels on each side of a change.
-        ignore_index: label of the pixels that do not count.
-
-    Raises:
-        ValueError: for a width below 1.
 
     Source: MSFNet's Class Boundary Supervision (Si et al. 2019), which Table 3's "branches" belong to.
     """
 
-    def __init__(self, width: int = 1, ignore_index: int = IGNORE) -> None:
-        super().__init__()
-        if width < 1:
-            raise ValueError(f"width must be 1 or more pixels, not {width}")
-        self.width = width
-        self.ignore_index = ignore_index
-
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Build the target from the labels and average over the whole batch."""
-        target = boundary_target(labels, self.width, self.ignore_index)
+        target = boundary_target(labels)
         each = F.binary_cross_entropy_with_logits(logits.float().squeeze(1), target.float(), reduction="none")
-        counts = labels != self.ignore_index
+        counts = labels != IGNORE
         kinds = (target & counts, ~target & counts)
         edge, rest = (mean_over(each * where, where, training=self.training) for where in kinds)
         return (edge + rest) / 2

@@ -18,13 +18,12 @@ class OhemLoss(nn.Module):
 
     Shape:
         logits: (N, C, H, W).
-        labels: (N, H, W) integers, 0 to C - 1 or `ignore_index`.
+        labels: (N, H, W) integers, 0 to C - 1 or `IGNORE`.
         returns: a scalar.
 
     Args:
         threshold: probability, above 0 and below 1.
         min_kept: share of the batch's pixels, above 0 and at most 1; of each process's part where several share it.
-        ignore_index: label of the pixels that do not count.
 
     Raises:
         ValueError: for a threshold or a share out of its range.
@@ -32,7 +31,7 @@ class OhemLoss(nn.Module):
     Source: BiSeNet (Yu et al. 2018) for the threshold; the share is that of its authors' code.
     """
 
-    def __init__(self, threshold: float = 0.7, min_kept: float = 1 / 16, ignore_index: int = IGNORE) -> None:
+    def __init__(self, threshold: float = 0.7, min_kept: float = 1 / 16) -> None:
         super().__init__()
         if not 0 < threshold < 1:
             raise ValueError(f"threshold must be a probability above 0 and below 1, not {threshold}")
@@ -40,12 +39,11 @@ class OhemLoss(nn.Module):
             raise ValueError(f"min_kept must be a share above 0 and at most 1, not {min_kept}")
         self.hard = -math.log(threshold)
         self.min_kept = min_kept
-        self.ignore_index = ignore_index
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Average over the kept pixels of the whole batch."""
-        each = F.cross_entropy(logits.float(), labels.long(), ignore_index=self.ignore_index, reduction="none")
-        counts = labels != self.ignore_index
+        each = F.cross_entropy(logits.float(), labels.long(), ignore_index=IGNORE, reduction="none")
+        counts = labels != IGNORE
         kept = counts & ~(each < self._limit(each.detach().masked_fill(~counts, 0)))  # `~(<)` keeps a NaN
         return mean_over(each.where(kept, 0), kept, training=self.training)
 

@@ -35,10 +35,7 @@ from msaseg.training.metrics import scores
 from msaseg.training.module import SegmentationModule
 from msaseg.training.processes import is_one_of_several, nodes, run_processes, told_once
 from msaseg.training.record import make_record
-from msaseg.training.trainer import build as build
-from msaseg.training.trainer import make_loggers as make_loggers
-from msaseg.training.trainer import make_trainer as make_trainer
-from msaseg.training.trainer import on_gpu
+from msaseg.training.trainer import build, make_loggers, make_trainer, on_gpu
 
 log = logging.getLogger(__name__)
 for source in ("utilities.rank_zero", "trainer.connectors.signal_connector"):  # no tips, no device list

@@ -13,8 +13,8 @@ from msaseg.benchmark.overhead.measurement import Measurement, ratios, rounded
 from msaseg.benchmark.overhead.plain import plain_loop
 from msaseg.config import compose_run
 from msaseg.data.dataset import Batch
-from msaseg.training import run as running
 from msaseg.training.module import SegmentationModule
+from msaseg.training.trainer import build
 
 CPU = torch.device("cpu")
 MOST_STEPS = {"paper": 1, "laptop": 10}  # a turn: a step of VGG16 takes seconds
@@ -32,7 +32,7 @@ def measure_bf16(protocol: str, repeats: int, steps: int) -> Measurement:
     steps = min(steps, MOST_STEPS[protocol])
     config = compose_run([f"protocol={protocol}", "protocol.weights=none"])
     pl.seed_everything(config.seed, verbose=False)
-    module: SegmentationModule = running.build(config, "model")
+    module: SegmentationModule = build(config, "model")
     count, (height, width) = config.protocol.batch_size, config.protocol.size
     batch: Batch = {  # noise: what the pixels show costs no time
         "image": torch.randint(256, (count, 3, height, width), dtype=torch.uint8),

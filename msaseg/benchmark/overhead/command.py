@@ -28,7 +28,7 @@ from msaseg.data.camvid import list_frames
 from msaseg.records import provenance
 from msaseg.records.files import write_whole
 from msaseg.tables.protocols import machine_paths
-from msaseg.training import run as running
+from msaseg.training.run import EXPECTED_WARNINGS
 
 
 def measure(root: Path | None, repeats: int, steps: int) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def measure(root: Path | None, repeats: int, steps: int) -> dict[str, Any]:
 
 def overhead(arguments: Namespace) -> int:
     """Measure, write if asked to; return 1 if a requirement is missed."""
-    for message in running.EXPECTED_WARNINGS:
+    for message in EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message)
     root = arguments.data or machine_paths().data
     if not (root.exists() or arguments.data or "MSASEG_DATA" in os.environ):

@@ -17,8 +17,9 @@ from msaseg.benchmark.overhead.store import with_store
 from msaseg.config import compose_run
 from msaseg.data.dataset import Batch, Sample
 from msaseg.records import provenance
-from msaseg.training import run as running
 from msaseg.training.module import SegmentationModule
+from msaseg.training.run import fit
+from msaseg.training.trainer import build, make_loggers, make_trainer
 
 
 def measure_step(repeats: int, steps: int) -> tuple[Measurement, dict[str, Any]]:
@@ -32,12 +33,12 @@ def measure_step(repeats: int, steps: int) -> tuple[Measurement, dict[str, Any]]
     )
     pl.seed_everything(config.seed, verbose=False)
     data = with_store(config)
-    module: SegmentationModule = running.build(config, "model")
+    module: SegmentationModule = build(config, "model")
     with tempfile.TemporaryDirectory() as folder:
-        trainer = running.make_trainer(config, Path(folder), running.make_loggers(config, Path(folder)))
+        trainer = make_trainer(config, Path(folder), make_loggers(config, Path(folder)))
         turns = Turns(data.train_dataloader(), steps)
         trainer.callbacks.append(turns)  # type: ignore[attr-defined]
-        running.fit(trainer, module, data, None)
+        fit(trainer, module, data, None)
     suite, bare = turns.suite[1:], turns.bare[1:]  # the first turns warm up
     absolute = {
         "suite (ms a step)": 1000 * median(suite) / steps,

@@ -9,7 +9,7 @@ from msaseg.data.datamodule import CamVidDataModule
 from msaseg.data.dataset import Store
 from msaseg.data.frames import Pixels
 from msaseg.data.synthetic.streets import SyntheticStreets
-from msaseg.training import run as running
+from msaseg.training.trainer import build
 
 KEPT = 64  # frames that a measurement holds and repeats
 
@@ -29,7 +29,7 @@ class InMemory:
 
 def with_store(config: DictConfig, store: Store | None = None) -> CamVidDataModule:
     """Return a run's data module that reads from this store, or from its own source's frames kept in memory."""
-    data: CamVidDataModule = running.build(config, "data")
+    data: CamVidDataModule = build(config, "data")
     data.store = store or InMemory(data.source.open())
     data.splits = data.split(data.store.names)
     return data
