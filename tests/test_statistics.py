@@ -6,12 +6,12 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from msaseg.cli.errors import UserError
 from msaseg.statistics import iou_intervals, miou_interval, paired_difference
 from msaseg.statistics.blocks import video_sequences, weights
-from msaseg.statistics.student import t_quantile
 from msaseg.training.metrics import scores
 
 TEST = [f"test/0001TP_{30 * i + 8550:06}" for i in range(62)] + [f"test/Seq05VD_f{30 * i:05}" for i in range(171)]
@@ -68,7 +68,7 @@ def plain_half_width(resampled, names, block_s):
     frames_a_block = [statistics.fmean(len(block) for block in blocks) for blocks, _ in cut]
     df = sum(size / mean - 1 for (_, size), mean in zip(cut, frames_a_block, strict=True))
     wider = (len(names) / (len(names) - sum(frames_a_block))) ** 0.5
-    return t_quantile(0.95, df) * wider * statistics.stdev(resampled)
+    return float(scipy.stats.t.ppf(0.975, df)) * wider * statistics.stdev(resampled)
 
 
 def summed(matrices, chosen):

@@ -1,4 +1,4 @@
-"""How sure a score is: over the frames it was measured on and, separately, over the seeds; pure NumPy."""
+"""How sure a score is: over the frames it was measured on and, separately, over the seeds; without PyTorch."""
 
 from msaseg.statistics.intervals import Frames, Interval, contrast, iou_intervals, miou_interval, paired_difference
 from msaseg.statistics.ranks import RankCorrelation, rank_correlation

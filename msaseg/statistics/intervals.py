@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from msaseg.cli.errors import UserError
 from msaseg.statistics.blocks import VideoSequence, video_sequences, weights
-from msaseg.statistics.student import t_quantile
 
 BLOCK_S = 10.0
 """Length of a block in seconds.
@@ -138,7 +137,10 @@ def _interval(
     df = sum(len(sequence.frames) / block - 1 for sequence, block in zip(parts, blocks, strict=True))
     if df < 1 or np.isnan(estimate):
         return Interval(float(estimate), None, None)
-    half = t_quantile(0.95, df) * math.sqrt(frames / (frames - sum(blocks))) * float(np.nanstd(resampled, ddof=1))
+    from scipy.special import stdtrit  # slow to load
+
+    wider = math.sqrt(frames / (frames - sum(blocks)))
+    half = float(stdtrit(df, 0.975)) * wider * float(np.nanstd(resampled, ddof=1))
     return Interval(float(estimate), float(estimate) - half, float(estimate) + half)
 
 

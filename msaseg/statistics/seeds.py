@@ -5,8 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import variance
 
-from msaseg.statistics.student import t_quantile
-
 
 @dataclass(frozen=True)
 class SeedSpread:
@@ -58,4 +56,6 @@ def seed_noise_bound(spread: SeedSpread, factors: Iterable[float]) -> float:
     >>> round(seed_noise_bound(SeedSpread(1.0, 10), [1, -1]), 3)
     3.151
     """
-    return t_quantile(0.95, spread.df) * spread.sd * math.sqrt(sum(factor**2 for factor in factors))
+    from scipy.special import stdtrit  # slow to load
+
+    return float(stdtrit(spread.df, 0.975)) * spread.sd * math.sqrt(sum(factor**2 for factor in factors))
