@@ -60,7 +60,7 @@ type: $(STAMP) ## check types (mypy, strict)
 test: $(STAMP) ## the fast tests: no network, GPU or CamVid needed
 	$(BIN)/python -m pytest -n 2
 
-test-all: $(STAMP) ## all tests but the next; those of the real CamVid need MSASEG_DATA
+test-all: $(STAMP) ## all tests but those of test-slurm; those of the real CamVid need MSASEG_DATA
 	$(BIN)/python -m pytest -n 2 -m 'not slurm'
 
 test-slurm: $(STAMP) ## sweeps on a Slurm of its own; it says which Debian packages that needs
@@ -76,7 +76,7 @@ reproduce-tables: $(STAMP) ## make every missing run, then tables, figures and t
 	$(BIN)/python -m msaseg.report --protocol $(PROTOCOL)
 	@echo "Next: open this page in a browser; 'make help' lists what else there is."
 
-tables: $(STAMP) ## render the tables from the committed records
+tables: $(STAMP) ## render the tables from the records in experiments/
 	$(BIN)/python -m msaseg.tables render
 
 check-tables: $(STAMP) ## fail if a committed table is not what its records say

@@ -91,7 +91,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def commands(filled: FilledTable) -> tuple[str, str]:
-    """Return what makes a table's numbers again: the make target, and this table's runs alone."""
+    """Return what makes the runs that are missing: the make target, and the command for this table alone."""
     name, seeds = filled.protocol.name, sorted({run.seed for run in filled.runs})
     other = bool(seeds) and seeds != sorted(filled.asked)
     chosen = ",".join(map(str, seeds))
@@ -105,7 +105,7 @@ def _about(filled: FilledTable) -> str:
     every, this = commands(filled)
     return (
         f"- `{filled.protocol.name}`: {filled.protocol.about}\n"
-        f"  Reproduce: `{every}`, or this table's runs alone: `{this}`."
+        f"  Missing runs: `{every}`, or this table's alone: `{this}`; `rerun=true` repeats those that have a record."
     )
 
 

@@ -68,7 +68,10 @@ def in_short(found: Sequence[tuple[Table, Verdict]]) -> str:
     """Return the README's lines: the first protocol's counts, then the claims that it decides or leaves open."""
     first = found[0][1].protocol if found else ""
     counts = summary([one for one in found if one[1].protocol == first])
-    lines = [f"| claim of the paper | under `{first}` | effect, 95 % over frames, ± by seeds |", "|---|---|---|"]
+    lines = [
+        f"| claim of the paper | under `{first}` | seeds | effect, 95 % over frames, ± by seeds |",
+        "|---|---|---:|---|",
+    ]
     unmeasured = 0
     for _, verdict in found:
         if verdict.protocol != first:
@@ -77,13 +80,13 @@ def in_short(found: Sequence[tuple[Table, Verdict]]) -> str:
             unmeasured += 1
             continue
         numbers = [_effect(verdict), _ends(verdict), f"± {_bound(verdict)}" if _bound(verdict) else ""]
-        claim = verdict.claim
-        lines.append(f"| {claim.says} (p. {claim.page}) | **{verdict.word}** | {', '.join(filter(None, numbers))} |")
+        cells = [f"{verdict.claim.says} (p. {verdict.claim.page})", f"**{verdict.word}**", str(verdict.seeds or "")]
+        lines.append(f"| {' | '.join([*cells, ', '.join(filter(None, numbers))])} |")
     rest = f"{unmeasured} further claims are not measured. " if unmeasured else ""
     links = "[All, with the rule that decided each](experiments/tables/verdicts.md); [the rules](docs/verdicts.md)."
     words = (
-        "Contradicted: reversed, or smaller than what matters (1.0 point; less where the paper prints less), so a "
-        "small effect in the paper's direction too. Undecided: the test frames or the seeds may explain it."
+        "*Contradicted*: the effect is reversed or too small to matter (below 1.0 point, or below the paper's own "
+        "difference where that is smaller). *Undecided*: the noise of the test frames or of the seeds could explain it."
     )
     return "\n\n".join([counts, words, "\n".join(lines), rest + links])
 
