@@ -230,8 +230,8 @@ def test_number_says_on_hover_and_in_the_fold_where_it_comes_from(report):
 def test_commands_that_make_the_numbers_again_are_told(report):
     report.add(report.points("laptop", "pool0")[0], 70.0)
     commands = [element.text for element in page(report).all("pre")]
-    assert "python -m msaseg.train +experiment=pooling_sweep protocol=laptop seed=0 -m" in commands
-    assert "make reproduce-tables PROTOCOL=laptop SEEDS=0" in commands
+    assert "python -m msaseg.train +experiment=pooling_sweep protocol=laptop seed=0 rerun=true -m" in commands
+    assert "make reproduce-tables PROTOCOL=laptop" in commands
     assert "make reproduce-tables PROTOCOL=official" in commands
 
 

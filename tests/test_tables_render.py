@@ -85,7 +85,7 @@ def test_fewer_seeds_than_asked_are_counted(suite):
     suite.add(suite.points("laptop", "pool0")[0], 70.0)
     content = rendered(suite)
     assert "- `laptop`: n = 1 of 3 seeds." in content.markdown
-    assert "make reproduce-tables PROTOCOL=laptop SEEDS=0`" in content.markdown
+    assert "protocol=laptop seed=0 rerun=true -m`" in content.markdown
 
 
 def test_stale_record_shows_only_where_no_current_one_is(suite):

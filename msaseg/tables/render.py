@@ -91,21 +91,18 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def commands(filled: FilledTable) -> tuple[str, str]:
-    """Return what makes the runs that are missing: the make target, and the command for this table alone."""
+    """Return what makes every table's missing runs, and what makes this table's runs again, those it shows alone."""
     name, seeds = filled.protocol.name, sorted({run.seed for run in filled.runs})
-    other = bool(seeds) and seeds != sorted(filled.asked)
-    chosen = ",".join(map(str, seeds))
-    every = f"make reproduce-tables PROTOCOL={name}{f' SEEDS={chosen}' if other else ''}"
-    words = [f"+experiment={filled.table.id}", f"protocol={name}", *([f"seed={chosen}"] if other else []), "-m"]
-    this = f"python -m msaseg.train {' '.join(words)}"
-    return every, this
+    chosen = f" seed={','.join(map(str, seeds))}" if seeds and seeds != sorted(filled.asked) else ""
+    again = f"python -m msaseg.train +experiment={filled.table.id} protocol={name}{chosen} rerun=true -m"
+    return f"make reproduce-tables PROTOCOL={name}", again
 
 
 def _about(filled: FilledTable) -> str:
-    every, this = commands(filled)
+    missing, again = commands(filled)
     return (
         f"- `{filled.protocol.name}`: {filled.protocol.about}\n"
-        f"  Missing runs: `{every}`, or this table's alone: `{this}`; `rerun=true` repeats those that have a record."
+        f"  This table's runs again: `{again}`. The missing runs of all tables: `{missing}`."
     )
 
 
