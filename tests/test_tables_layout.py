@@ -8,7 +8,7 @@ from msaseg.tables.protocols import Protocol
 from msaseg.tables.render import grid
 from msaseg.tables.spec import Row, Table, load_tables
 
-PROTOCOL = Protocol("laptop", "about", True, {"cpu": 1.0, "gpu": 1.0}, True)
+PROTOCOL = Protocol("laptop", "about", True, {"cpu": 1.0, "gpu": 1.0}, True, "0123abcd")
 PAPERS = replace(PROTOCOL, name="paper")
 
 

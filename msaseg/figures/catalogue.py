@@ -1,11 +1,13 @@
 """Every figure that the suite has: those of the paper, and the plots of the records."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 from msaseg.charts.build import charts, has_charts
 from msaseg.charts.chart import PAPER, Chart, Matrix
+from msaseg.config import PACKAGE
 from msaseg.figures import frames
 from msaseg.figures.draw import draw
 from msaseg.figures.planned import Drawing, Planned, Skipped
@@ -41,7 +43,9 @@ def catalogue(
     ]
     for protocol in nets:
         title = f"Fig. 3: MSANet, protocol {protocol.name}"
-        planned.append(Planned(f"architecture-{protocol.name}", title, "Fig. 3", partial(_architecture, protocol)))
+        made_from = f"{protocol.name} {protocol.default_run} {_nets_code()}"
+        draw_net = partial(_architecture, protocol)
+        planned.append(Planned(f"architecture-{protocol.name}", title, "Fig. 3", draw_net, made_from))
     for protocol in protocols:
         for table in made_under(protocol.name, (tables[id] for id in PREDICTED if id in tables)):
             for row, content in table.rows.items():
@@ -101,6 +105,13 @@ def _architecture(protocol: Protocol) -> Drawing:
     from msaseg.figures.architecture import architecture
 
     return architecture(protocol)
+
+
+@cache
+def _nets_code() -> str:
+    """Return a digest over the code of the nets, which decides what passes along their edges."""
+    code = (file.read_bytes() for file in sorted((PACKAGE / "nets").rglob("*.py")))
+    return hashlib.sha256(b"".join(code)).hexdigest()[:16]
 
 
 def _predictions(table: Table, row: str, protocol: Protocol, results: Results) -> Drawing:

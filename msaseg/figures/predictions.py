@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-import torch
 from omegaconf import DictConfig
 
 from msaseg.charts.plotted_table import origin
 from msaseg.classes import CLASSES
 from msaseg.cli.errors import UserError
 from msaseg.config import compose_run
-from msaseg.data.datamodule import CamVidDataModule
-from msaseg.data.dataset import FrameDataset, collate
 from msaseg.data.frames import Pixels, resize_label
 from msaseg.figures import frames
 from msaseg.figures.panels import Panel, sheet
@@ -21,9 +18,6 @@ from msaseg.tables.protocols import Protocol
 from msaseg.tables.results import Results
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
-from msaseg.training.inference import label_map
-from msaseg.training.restore import restore
-from msaseg.training.trainer import build
 
 SHOWN = 3  # frames, spread evenly over the test part
 
@@ -83,7 +77,14 @@ def predict(config: DictConfig, weights: Path) -> tuple[list[str], list[Pixels],
     Raises:
         Skipped: the frames or the weights cannot be read.
     """
-    data: CamVidDataModule = build(config, "data")
+    import torch  # slow to load, and often there are no weights to draw from
+
+    from msaseg.data.dataset import FrameDataset, collate
+    from msaseg.training.inference import label_map
+    from msaseg.training.restore import restore
+    from msaseg.training.trainer import build
+
+    data = build(config, "data")
     try:
         restored = restore(weights)
         data.setup()

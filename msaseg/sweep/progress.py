@@ -18,6 +18,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from msaseg.cli.duration import duration
 from msaseg.sweep.slots import Outcome, Running, tail
 
 EPOCH = re.compile(r"\bepoch (\d+)/(\d+)")
@@ -106,13 +107,6 @@ def where(running: Running) -> str:
         seconds = (time.monotonic() - running.since) / here * (of - done)
         words += [f"epoch {done}/{of}", f"{duration(seconds)} left"]
     return f"{running.job.name} ({', '.join(words)})"
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time as people say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def failure(outcome: Outcome) -> str:

@@ -12,8 +12,7 @@ from typing import Any
 import hydra
 import omegaconf
 
-from msaseg import config
-from msaseg.config import CONF
+from msaseg.config import CONF, PACKAGE
 from msaseg.records.files import write_whole
 
 
@@ -83,6 +82,11 @@ class ComposedCache:
 
 @cache
 def definition() -> str:
-    """Return a digest over what composes and hashes, apart from the configuration's files."""
-    parts = [hydra.__version__, omegaconf.__version__, Path(config.__file__).read_text(encoding="utf-8")]
+    """Return a digest over what composes, hashes and answers, apart from the configuration's files."""
+    files = ("config.py", "sweep/compose.py", "tables/plan.py", "tables/protocols.py")
+    parts = [
+        hydra.__version__,
+        omegaconf.__version__,
+        *((PACKAGE / file).read_text(encoding="utf-8") for file in files),
+    ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

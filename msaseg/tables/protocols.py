@@ -7,7 +7,7 @@ from typing import Any
 from hydra import compose
 from omegaconf import OmegaConf
 
-from msaseg.config import CONF
+from msaseg.config import CONF, config_hash
 
 ORDER = ("paper", "official", "trainval", "laptop", "smoke")
 """In which order a table shows them; others follow by name."""
@@ -23,6 +23,7 @@ class Protocol:
         publish: whether its records and tables belong to the repository.
         minutes: rough length of a run on a "cpu" and on a "gpu".
         needs_data: whether it reads CamVid from disk.
+        default_run: config hash of the run that it composes unless told more, MSANet's.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Protocol:
     publish: bool
     minutes: dict[str, float]
     needs_data: bool
+    default_run: str
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,13 @@ def protocol_names() -> list[str]:
 
 def compose_protocol(name: str) -> dict[str, Any]:
     """Return the fields of a `Protocol` that need composing; call it with Hydra initialised."""
-    protocol = compose("train", [f"protocol={name}"]).protocol
+    config = compose("train", [f"protocol={name}"])
+    protocol = config.protocol
     return {
         "publish": bool(protocol.publish),
         "minutes": OmegaConf.to_container(protocol.minutes),
         "needs_data": "root" in protocol.source,
+        "default_run": config_hash(config),
     }
 
 

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from msaseg.sweep.progress import duration
+from msaseg.cli.duration import duration
 from msaseg.tables.cells import FilledTable
 from msaseg.tables.layout import Kind, layout, legend, marks_shown, show_paper
 from msaseg.tables.results import Results

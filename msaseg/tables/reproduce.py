@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from msaseg.cli.duration import duration
 from msaseg.cli.errors import UserError
 from msaseg.cli.stopping import stops_in_one_line
 from msaseg.config import compose_run
@@ -16,7 +17,6 @@ from msaseg.records.places import results_root
 from msaseg.sweep.gpus import visible_gpus
 from msaseg.sweep.job import Job
 from msaseg.sweep.places import Places
-from msaseg.sweep.progress import duration
 from msaseg.sweep.runs import Settings, make_runs
 from msaseg.tables.pages import pages
 from msaseg.tables.plan import Plan, Point

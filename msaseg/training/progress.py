@@ -7,6 +7,7 @@ from typing import Any, TextIO
 
 import pytorch_lightning as pl
 
+from msaseg.cli.duration import duration
 from msaseg.training.module import SegmentationModule
 
 log = logging.getLogger(__name__)
@@ -107,15 +108,3 @@ class Progress(pl.Callback):
         if self.terminal is not None:
             self.terminal.write("\r\033[K")
             self.terminal.flush()
-
-
-def duration(seconds: float) -> str:
-    """Return a time to wait, in the units that people use.
-
-    >>> [duration(seconds) for seconds in (0.4, 59, 100, 7260)]
-    ['1 s', '59 s', '2 min', '2 h 1 min']
-    """
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
