@@ -21,6 +21,10 @@ ODD_FOLDER = "a = b, 'c' \"d\" [e] {f} $g %h é\u4e00"
 """Signs that Hydra, a shell or a table might take for its own."""
 
 
+LIGHT_PRELOAD = ("msaseg.sweep.job", "msaseg.tables.plan", "msaseg.tables.record_path")
+"""What the stand-ins for runs in sweeps find loaded: they train nothing."""
+
+
 def records(folder):
     return [RunRecord.load(path) for path in sorted((folder / "records").rglob("*.json"))]
 

@@ -6,6 +6,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from command_line import LIGHT_PRELOAD
 
 from msaseg import config
 from msaseg.cli.errors import UserError
@@ -54,7 +55,7 @@ STAND_IN = """
 def sweep(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     (folder / "sweep.py").write_text(textwrap.dedent(SWEEP))
     (folder / "standin.py").write_text(textwrap.dedent(STAND_IN))
-    stand_in = ["+hydra.launcher.train_module=standin", "hydra.launcher.preload=[]"]
+    stand_in = ["+hydra.launcher.train_module=standin", f"hydra.launcher.preload=[{','.join(LIGHT_PRELOAD)}]"]
     command = [sys.executable, "sweep.py", *words, *stand_in]
     path = f"{folder}{os.pathsep}{ROOT}"
     settings = {"MSASEG_OUTPUTS": str(folder / "out"), "PYTHONPATH": path, "HYDRA_FULL_ERROR": "1"}
@@ -152,7 +153,7 @@ def test_run_alone_without_gpu_computes_on_all_cores(monkeypatch, gpus_here, job
     monkeypatch.setattr(runs, "visible_gpus", lambda: gpus_here)
     monkeypatch.setattr(runs.Slots, "run", lambda self, jobs: jobs)
     one = Job("full/seed0", (), Path("console.log"), Path("record.json"))
-    runs.Settings(jobs_per_gpu=2, jobs_on_cpu=2, preload=()).run([one] * jobs, SweepProgress(jobs), {})
+    runs.Settings(jobs_per_gpu=2, jobs_on_cpu=2, preload=LIGHT_PRELOAD).run([one] * jobs, SweepProgress(jobs), {})
     assert os.environ[config.CORES] == str(cores)
 
 

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from command_line import LIGHT_PRELOAD
 from rich.console import Console
 
 from msaseg.cli.errors import UserError
@@ -55,7 +56,8 @@ def job(folder: Path, name: str, body: str, places: int = 1) -> Job:
 
 def run(jobs: list[Job], places: Places | None = None) -> dict[str, Outcome]:
     seen: list[Outcome] = []
-    outcomes = Slots(places or Places(TWO), lambda running: None, seen.append).run(jobs)
+    slots = Slots(places or Places(TWO), lambda running: None, seen.append, preload=LIGHT_PRELOAD)
+    outcomes = slots.run(jobs)
     assert {outcome.job for outcome in seen} == set(jobs)
     return {outcome.job.name: outcome for outcome in outcomes}
 

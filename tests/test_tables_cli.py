@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command_line import LIGHT_PRELOAD
 from hydra import compose, initialize_config_dir
 from tables_suite import TABLE
 
@@ -138,8 +139,8 @@ def test_seeds_that_are_none_are_refused(text, capsys):
 
 
 @pytest.fixture
-def without_preload(monkeypatch):
-    settings = replace(Settings.load(), preload=())
+def with_light_preload(monkeypatch):
+    settings = replace(Settings.load(), preload=LIGHT_PRELOAD)
     monkeypatch.setattr(Settings, "load", lambda: settings)
 
 
@@ -152,7 +153,7 @@ def stand_in(suite, monkeypatch, broken=(), sleeps=False):
     return "standin"
 
 
-@pytest.mark.usefixtures("without_preload")
+@pytest.mark.usefixtures("with_light_preload")
 def test_reproduce_makes_what_is_missing_renders_and_sums_up(suite, monkeypatch, capfd):
     train = stand_in(suite, monkeypatch)
     assert reproduce([suite.table], suite.plan, "smoke", [0], train) == 0
@@ -172,7 +173,7 @@ def test_reproduce_makes_what_is_missing_renders_and_sums_up(suite, monkeypatch,
     assert "no run is missing" in capfd.readouterr().out
 
 
-@pytest.mark.usefixtures("without_preload")
+@pytest.mark.usefixtures("with_light_preload")
 def test_reproduce_with_a_run_that_failed_renders_the_others_and_fails(suite, monkeypatch, capfd):
     train = stand_in(suite, monkeypatch, broken=["pool3"])
     assert reproduce([suite.table], suite.plan, "smoke", [0], train) == 1
@@ -191,18 +192,18 @@ from msaseg.sweep.runs import Settings
 from msaseg.tables.plan import Plan
 from msaseg.tables.reproduce import reproduce
 from msaseg.tables.spec import load_tables
-settings = replace(Settings.load(), preload=())
+settings = replace(Settings.load(), preload={preload!r})
 Settings.load = lambda: settings
 sys.exit(reproduce([load_tables()["pooling_sweep"]], Plan(Path({outputs!r})), "smoke", [0], "standin"))
 """
 
 
-@pytest.mark.usefixtures("without_preload")
+@pytest.mark.usefixtures("with_light_preload")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_reproduce_ended_alone_leaves_no_run_behind_and_the_same_command_completes(suite, monkeypatch, number):
     stand_in(suite, monkeypatch, sleeps=True)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(suite.folder), str(ROOT)])}
-    code = REPRODUCE.format(outputs=str(suite.outputs))
+    code = REPRODUCE.format(outputs=str(suite.outputs), preload=LIGHT_PRELOAD)
     process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while len(files := [file for file in suite.outputs.glob("pid-*") if file.read_text()]) < 2:
@@ -249,10 +250,10 @@ def test_time_left_is_measured_on_like_hardware_or_estimated(suite):
     assert f"CPU, {os.cpu_count()} cores. About 15 min (measured here)" in measured
     assert "About 45 min (estimated)" in told(run_of(gpu, 7), run_of(alone, 100))
     two = [Gpu("0", "L4"), Gpu("1", "L4")]
-    assert "2 x L4. About 63 s (measured here)" in told(run_of(gpu, 7), gpus=two)
+    assert "2 x L4. About 1 min (measured here)" in told(run_of(gpu, 7), gpus=two)
     assert "About 9 s (estimated)" in told(table=replace(TABLE, texts=True))
     assert "36 runs are missing" in told(also=[Work(TABLE, missing, (run_of(here, 100),))])
-    assert "About 60 min (partly measured)" in told(also=[Work(TABLE, missing, (run_of(here, 100),))])
+    assert "About 1 h (partly measured)" in told(also=[Work(TABLE, missing, (run_of(here, 100),))])
 
 
 def test_run_that_two_tables_need_is_counted_once(suite):
