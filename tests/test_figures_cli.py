@@ -1,12 +1,15 @@
 """`python -m msaseg.figures`: what is written, what is said of the rest, and the exit status."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from matplotlib.figure import Figure
 
 from msaseg.figures import __main__ as command
+from msaseg.figures import catalogue
 from msaseg.figures.planned import Drawing, Planned, Skipped
+from msaseg.tables.plan import Plan
 from msaseg.tables.spec import load_tables
 
 
@@ -66,6 +69,23 @@ def test_plot_is_drawn_again_only_if_its_records_its_files_or_what_draws_it_chan
     monkeypatch.setattr("matplotlib.__version__", "99")
     assert said() == drawn
     assert said() == "1 of 1 figures are drawn already\n"
+
+
+def test_network_is_drawn_again_only_if_its_configuration_or_its_code_changed(suite, capsys, monkeypatch):
+    words = ["--protocol", "smoke", "--only", "architecture-smoke"]
+
+    def said():
+        assert command.main(words) == 0
+        return capsys.readouterr().out
+
+    drawn = said()
+    assert drawn.count("architecture-smoke") == 2
+    assert said() == "1 of 1 figures are drawn already\n"
+    other = replace(suite.plan.protocol("smoke"), default_run="other")
+    for target, name, value in ((catalogue, "_nets_code", lambda: "other code"), (Plan, "protocol", lambda *_: other)):
+        monkeypatch.setattr(target, name, value)
+        assert said() == drawn
+        assert said() == "1 of 1 figures are drawn already\n"
 
 
 def test_unpublished_protocol_is_drawn_beside_its_runs(suite, capsys):

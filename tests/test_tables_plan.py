@@ -1,9 +1,11 @@
+import json
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
+from omegaconf import OmegaConf
 
 from msaseg import config
 from msaseg.cli.errors import UserError
@@ -182,6 +184,22 @@ def test_hash_of_every_point_is_that_of_the_composed_run(table, tmp_path):
     for point in Plan(tmp_path).points(load_tables()[table], "laptop", [1]):
         config = compose_run(list(point.overrides))
         assert (point.row, point.seed, point.config_hash) == (config.row, config.seed, config_hash(config))
+
+
+def test_runs_composed_from_files_read_once_are_those_that_hydra_composes_by_itself():
+    runs = [
+        ["protocol=paper", "model=fcn8_vgg16", "seed=3"],
+        ["+experiment=recipe_sweep", "protocol=native", "protocol.average=null"],
+        ["+experiment=backbone_replication_sweep", "model.net.variant=B", "protocol=laptop"],
+    ]
+    code = (
+        "import json, sys; from omegaconf import OmegaConf; from msaseg.config import compose_run; "
+        "print(json.dumps([OmegaConf.to_container(compose_run(words)) for words in json.loads(sys.argv[1])]))"
+    )
+    command = [sys.executable, "-c", code, json.dumps(runs)]
+    alone = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    for _ in range(2):  # what is remembered stays as it was read
+        assert [OmegaConf.to_container(compose_run(words)) for words in runs] == alone
 
 
 def test_record_is_found_under_whichever_table_it_was_made_for(tmp_path, record):

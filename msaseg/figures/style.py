@@ -7,6 +7,8 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -69,12 +71,14 @@ def rendered(figure: Figure, title: str) -> dict[str, bytes]:
         figure: to write.
         title: of the SVG, for who cannot see it.
     """
-    picture, drawing, small = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    with style():
-        figure.savefig(picture, format="rgba", dpi=DPI)
-        figure.savefig(drawing, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
-    width, height = (figure.get_size_inches() * DPI).astype(int)
-    image = Image.frombytes("RGBA", (width, height), picture.getvalue()).convert("RGB")
+    drawing, small = io.BytesIO(), io.BytesIO()
+    with style():  # through the canvases, since `savefig` goes through a figure twice for each file
+        drawing_canvas: Any = FigureCanvasSVG(figure)
+        drawing_canvas.print_svg(drawing, metadata={"Date": None, "Creator": None, "Title": title})
+        figure.set_dpi(DPI)
+        picture_canvas: Any = FigureCanvasAgg(figure)
+        picture_canvas.draw()
+    image = Image.fromarray(np.asarray(picture_canvas.buffer_rgba())).convert("RGB")
     _reduced(image).save(small, "png", optimize=True, dpi=(DPI, DPI))
     return {".png": small.getvalue(), ".svg": drawing.getvalue()}
 
