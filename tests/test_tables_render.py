@@ -54,7 +54,7 @@ def test_rows_without_a_run_are_told_with_the_time_that_they_take(suite):
     suite.add(suite.points("laptop", "pool0")[0], 70.0)
     minutes = suite.plan.protocol("paper").minutes
     told = rendered(suite, "paper", "laptop").markdown.partition("## Not run yet\n\n")[2].splitlines()
-    takes = f"about {6 * minutes['cpu'] / 60:.1f} h on a CPU, {6 * minutes['gpu']:.0f} min on a GPU"
+    takes = f"about {6 * minutes['cpu'] / 60:.0f} h on a CPU, {6 * minutes['gpu']:.0f} min on a GPU"
     assert told[0].startswith(f"- `paper`: 6 of 6 rows. One seed of them takes {takes}: `python -m msaseg.train ")
     assert told[1].startswith("- `laptop`: 5 of 6 rows. ")
     for point in (point for row in TABLE.rows for point in suite.points("paper", row)):
