@@ -54,7 +54,7 @@ def _sets_a_value(word: Override, base: DictConfig) -> bool:
 
 @contextmanager
 def files_read_once() -> Iterator[set[str]]:
-    """Have Hydra read each file and parse each interpolation once for all that it composes: three times as fast.
+    """Have Hydra read each file and parse each interpolation once for all that is composed meanwhile.
 
     Yields the names of those asked for, such as "protocol/paper".
     """
