@@ -138,8 +138,8 @@ HEAVY = "{'torch', 'torchvision', 'timm', 'pytorch_lightning', 'wandb', 'albumen
 @pytest.mark.parametrize("command", [*COMMANDS, "benchmark.overhead"])
 def test_help_of_a_command_begins_with_examples_and_loads_nothing_heavy(command):
     code = f"""
-import atexit, runpy, sys, time
-atexit.register(lambda: print(sorted({HEAVY} & sys.modules.keys()), time.process_time(), file=sys.stderr))
+import atexit, runpy, sys
+atexit.register(lambda: print(sorted({HEAVY} & sys.modules.keys()), file=sys.stderr))
 sys.argv = ["msaseg.{command}", "--help"]
 runpy.run_module("msaseg.{command}", run_name="__main__", alter_sys=True)
 """
@@ -149,9 +149,7 @@ runpy.run_module("msaseg.{command}", run_name="__main__", alter_sys=True)
     assert lines[0].startswith(f"python -m msaseg.{command}: ")
     assert lines[1:3] == ["", "examples:"]
     assert lines[3].startswith(f"  python -m msaseg.{command}")
-    loaded, seconds = done.stderr.rsplit(maxsplit=1)
-    assert loaded == "[]"
-    assert float(seconds) < 2  # half of that on an idle machine
+    assert done.stderr == "[]\n"
 
 
 def test_output_that_nobody_reads_to_its_end_is_no_failure_to_tell():

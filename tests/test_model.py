@@ -53,12 +53,10 @@ def photo(tmp_path):
     return path
 
 
-def test_import_loads_nothing_and_is_quick():
-    code = "import sys, time, msaseg; print(len({'numpy', 'torch', 'hydra'} & set(sys.modules)), time.process_time())"
+def test_import_loads_nothing():
+    code = "import sys, msaseg; print({'numpy', 'torch', 'hydra'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded, seconds = done.stdout.split()
-    assert loaded == "0"
-    assert float(seconds) < 0.2
+    assert done.stdout == "set()\n"
 
 
 def test_page_about_the_use_runs_as_it_stands(checkpoint, photo, tmp_path, monkeypatch):
