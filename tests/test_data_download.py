@@ -38,7 +38,7 @@ def original(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def manifest(original):
-    rows = [row_of(frame, *read(frame, 12)) for frame in list_frames(original)]
+    rows = [row_of(frame.id, *read(frame, 12)) for frame in list_frames(original)]
     path = original.parent / "manifest.tsv"
     write_manifest(path, rows, "a small tree")
     return path

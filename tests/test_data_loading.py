@@ -151,11 +151,11 @@ def test_validation_when_the_test_part_is_watched_reads_it(tree):
 
 def test_digests_when_the_split_or_the_pixels_change_change(tree, tmp_path):
     official, trainval = make(tree), make(tree, TrainvalSplit())
-    assert official.split_digest != trainval.split_digest
-    assert official.data_digest == trainval.data_digest
+    assert official.splits.digest() != trainval.splits.digest()
+    assert official.store.digest == trainval.store.digest
     other = make(write_tree(tmp_path / "camvid", counts=(9, 3, 4), seed=1))
-    assert other.split_digest == official.split_digest
-    assert other.data_digest != official.data_digest
+    assert other.splits.digest() == official.splits.digest()
+    assert other.store.digest != official.store.digest
 
 
 def test_data_module_when_given_streets_reads_them_like_camvid():

@@ -78,16 +78,6 @@ class CamVidDataModule(pl.LightningDataModule):
         """Names of the scored classes, by index."""
         return CLASSES[: self.num_classes]
 
-    @property
-    def split_digest(self) -> str:
-        """Says which frames train, select and test."""
-        return self.splits.digest()
-
-    @property
-    def data_digest(self) -> str:
-        """Says which pixels the frames have, at full size."""
-        return self.store.digest
-
     def prepare_data(self) -> None:
         """Build the cache, in one process of each machine."""
         self.source.open()

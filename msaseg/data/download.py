@@ -69,7 +69,7 @@ def compare(root: Path, manifest: Path = MANIFEST) -> Comparison:
     """
 
     def row(frame: Frame) -> Row:
-        return row_of(frame, *read(frame, len(CLASSES)))
+        return row_of(frame.id, *read(frame, len(CLASSES)))
 
     frames = {frame.id: frame for frame in list_frames(root)}
     with ThreadPoolExecutor() as pool:

@@ -97,16 +97,16 @@ def resize_label(label: Pixels, size: Size) -> Pixels:
     return np.asarray(cv2.resize(label, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT), dtype=np.uint8)
 
 
-def row_of(frame: Frame, image: Pixels, label: Pixels) -> Row:
-    """The manifest's line for a frame with these full-size pixels."""
-    split, name = frame.id.split("/", 1)
+def row_of(frame: str, image: Pixels, label: Pixels) -> Row:
+    """The manifest's line for the frame of this id with these full-size pixels."""
+    split, name = frame.split("/", 1)
     return Row(split, name, pixel_digest(image), pixel_digest(label))
 
 
 def decode(frame: Frame, size: Size, values: int) -> Decoded:
     """Read a frame and bring it to the input size; the cache is built of these."""
     image, label = read(frame, values)
-    row = row_of(frame, image, label)
+    row = row_of(frame.id, image, label)
     return Decoded(resize_image(image, size), resize_label(label, size), label, row)
 
 
@@ -126,7 +126,7 @@ class DecodedFrames:
     @cached_property
     def digest(self) -> str:
         """Digest of all full-size pixels."""
-        return digest([row_of(frame, *read(frame, self.values)) for frame in self.frames])
+        return digest([row_of(frame.id, *read(frame, self.values)) for frame in self.frames])
 
     def sample(self, index: int, *, full_label: bool) -> tuple[Pixels, Pixels]:
         """Image at the input size; label at the input size, or at its own with `full_label`."""

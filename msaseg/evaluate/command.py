@@ -72,7 +72,7 @@ def _facts(restored: Restored, frames: ScoredFrames, options: Namespace) -> dict
         "size": list(data.source.size),
         "tta": TITLES[options.tta],
         "classes": list(data.class_names),
-        "data": {"data_digest": data.data_digest, "split_digest": data.split_digest},
+        "data": {"data_digest": data.store.digest, "split_digest": data.splits.digest()},
         "code": provenance.code_state(),
         "versions": provenance.versions(),
         "hardware": provenance.hardware(next(restored.net.parameters()).device, precision(restored)),

@@ -6,6 +6,7 @@ import time
 import warnings
 from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 from rich.console import Console
@@ -59,25 +60,15 @@ def _images(options: Namespace, predictor: Predictor) -> int:
         print(f"{len(paths) - len(due)} of {len(paths)} images finished before")
     if not due:
         return 0
-    return _timed(
-        len(due),
-        "images",
-        options,
-        predictor,
-        lambda tell: predict_images(due, options.out, predictor, options.batch, tell),
-    )
+    work = partial(predict_images, due, options.out, predictor, options.batch)
+    return _timed(len(due), "images", options, predictor, work)
 
 
 def _video(options: Namespace, predictor: Predictor) -> int:
     video = Video(options.input)
     _claim(options, predictor.restored)
-    return _timed(
-        max(video.frames, 0),
-        "frames",
-        options,
-        predictor,
-        lambda tell: predict_video(video, options.out, predictor, options.batch, options.labels, tell),
-    )
+    work = partial(predict_video, video, options.out, predictor, options.batch, options.labels)
+    return _timed(max(video.frames, 0), "frames", options, predictor, work)
 
 
 def _timed(total: int, what: str, options: Namespace, predictor: Predictor, run: Callable[[Tell], Item | None]) -> int:

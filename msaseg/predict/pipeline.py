@@ -67,24 +67,17 @@ def predict_all(items: Iterable[Item], predictor: Predictor, batch: int, write: 
         writers: threads that write.
     """
 
-    def finish(item: Item, logits: Tensor) -> None:
+    def computed() -> Iterator[tuple[Item, Tensor]]:
+        for group in _batches(items, batch):
+            yield from zip(group, predictor.logits([item.prepared for item in group]), strict=True)
+
+    def finish(found: tuple[Item, Tensor]) -> None:
+        item, logits = found
         height, width = item.image.shape[:2]
         write(item, predictor.labels(logits, (height, width)))
 
-    with ThreadPoolExecutor(writers) as pool:
-        waiting: deque[tuple[Future[None], int]] = deque()
-        try:
-            for group in _batches(items, batch):
-                logits = predictor.logits([item.prepared for item in group])
-                for item, its in zip(group, logits, strict=True):
-                    waiting.append((pool.submit(finish, item, its), _pixels(item.image)))
-                while len(waiting) > batch + writers or sum(held for _, held in waiting) > HELD:
-                    waiting.popleft()[0].result()
-            while waiting:
-                waiting.popleft()[0].result()
-        finally:
-            for future, _ in waiting:
-                future.cancel()
+    for written in ahead(finish, computed(), writers, batch + writers, lambda found: _pixels(found[0].image)):
+        written.result()
 
 
 def _batches(items: Iterable[Item], most: int) -> Iterator[list[Item]]:

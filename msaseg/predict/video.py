@@ -55,9 +55,7 @@ class VideoFile:
 
     def __init__(self, path: Path, rate: float) -> None:
         self.path, self.rate = path, rate
-        self.part = path.with_name(
-            f".{os.getpid()}.{id(self):x}.part.mp4"
-        )  # the own name may be as long as names can be
+        self.part = path.with_name(f".{os.getpid()}.{id(self):x}.part.mp4")  # its own may be as long as names can be
         self.frames = 0
         self.writer: cv2.VideoWriter | None = None
 
@@ -157,6 +155,6 @@ def _name(path: Path) -> str:
 
 def _next(video: Video, predictor: Predictor, number: int) -> Item | None:
     image = video.read()
-    return (
-        None if image is None else Item(f"{video.path.stem}_{number:06d}", image, predictor.prepare(video.path, image))
-    )
+    if image is None:
+        return None
+    return Item(f"{video.path.stem}_{number:06d}", image, predictor.prepare(video.path, image))

@@ -61,10 +61,8 @@ def publish(path: Path, name: str, folder: Path | None) -> int:
         write_whole(trial, content)
         restored = restore(trial)
         frames = scored_frames(restored, None, "test", [])
-        if (frames.data.data_digest, frames.data.split_digest) != (
-            record.data["data_digest"],
-            record.data["split_digest"],
-        ):
+        found = {"data_digest": frames.data.store.digest, "split_digest": frames.data.splits.digest()}
+        if any(record.data[key] != value for key, value in found.items()):
             raise UserError(f"{path}: the record was scored on other frames than lie here: set MSASEG_DATA")
         scored = score(restored, frames.data.eval_loader(frames.names), frames.data.class_names, "none")
     except OSError as error:

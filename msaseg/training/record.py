@@ -65,7 +65,7 @@ def make_record(
 
 def _data_facts(data: CamVidDataModule) -> dict[str, Any]:
     return {
-        "data_digest": data.data_digest,
-        "split_digest": data.split_digest,
+        "data_digest": data.store.digest,
+        "split_digest": data.splits.digest(),
         "frames": {split: len(getattr(data.splits, split)) for split in ("train", "val", "test")},
     }

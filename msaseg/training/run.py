@@ -93,7 +93,7 @@ def _check_release(data: CamVidDataModule) -> None:
     Raises:
         UserError: they are not those of the release.
     """
-    if isinstance(data.source, CamVid) and data.data_digest != digest(read_manifest()):
+    if isinstance(data.source, CamVid) and data.store.digest != digest(read_manifest()):
         root = data.source.root
         raise UserError(
             f"{root}: these are not CamVid's frames (`python -m msaseg.data verify {root}` names what differs): "

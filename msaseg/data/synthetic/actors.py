@@ -8,10 +8,7 @@ from numpy.random import Generator
 
 from msaseg.data.synthetic.canvas import Canvas, Colour
 
-KERB, FRONT = (
-    0.6,
-    1.1,
-)  # distance of kerb and house fronts from the middle of the road, in image widths at depth 1
+KERB, FRONT = 0.6, 1.1  # distance of kerb and house fronts from the middle of the road, in image widths at depth 1
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 
 from msaseg.cli.errors import UserError
 from msaseg.data.camvid import COUNTS
-from msaseg.data.frames import Pixels
-from msaseg.data.manifest import Row, digest, pixel_digest
+from msaseg.data.frames import Pixels, row_of
+from msaseg.data.manifest import digest
 from msaseg.data.synthetic.scene import draw
 
 MEMORY = 2**27
@@ -61,12 +61,7 @@ class SyntheticStreets:
     @cached_property
     def digest(self) -> str:
         """Digest of all pixels; draws every scene once."""
-        rows = []
-        for index, name in enumerate(self.names):
-            image, label = self.sample(index, full_label=True)
-            split, street = name.split("/")
-            rows.append(Row(split, street, pixel_digest(image), pixel_digest(label)))
-        return digest(rows)
+        return digest(row_of(name, *self.sample(index, full_label=True)) for index, name in enumerate(self.names))
 
     def sample(self, index: int, *, full_label: bool) -> tuple[Pixels, Pixels]:
         """Image and label of a scene; the caller leaves them as they are."""
