@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, NoReturn
 
 from msaseg.cli.errors import UserError
@@ -92,12 +93,13 @@ def parser(command: str, about: str, examples: Sequence[str] = ()) -> Parser:
     return made
 
 
-def run(parser: Parser, act: Callable[[argparse.Namespace], int], words: Sequence[str] | None = None) -> int:
+def run(parser: Parser, act: Callable[[argparse.Namespace], int] | str, words: Sequence[str] | None = None) -> int:
     """Parse a command line and act on it.
 
     Args:
         parser: of the command.
-        act: does the command's work; returns its exit status.
+        act: does the command's work; returns its exit status. "module:name" is imported when the words have been read,
+            as torch takes seconds to load.
         words: None for those that were typed.
 
     Returns:
@@ -113,7 +115,8 @@ def run(parser: Parser, act: Callable[[argparse.Namespace], int], words: Sequenc
     try:
         with stops_in_one_line():
             goes_on_from(lambda: "the start")
-            status = act(parser.parse_args(words))
+            arguments = parser.parse_args(words)
+            status = int((resolve_name(act) if isinstance(act, str) else act)(arguments))
             sys.stdout.flush()
             return status
     except BrokenPipeError:  # as of `| head`

@@ -1,7 +1,6 @@
 """Score a checkpoint: `python -m msaseg.evaluate CHECKPOINT [--protocol NAME] [--split test] [--tta none] ...`."""
 
 import sys
-from argparse import Namespace
 from collections.abc import Sequence
 
 from msaseg.cli.command import Parser, parser, path, run
@@ -9,13 +8,7 @@ from msaseg.cli.command import Parser, parser, path, run
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 2 for a mistake of the user."""
-    return run(_parser(), _evaluate, words)
-
-
-def _evaluate(arguments: Namespace) -> int:
-    from msaseg.evaluate.command import evaluate  # torch loads after the words are read
-
-    return evaluate(arguments)
+    return run(_parser(), "msaseg.evaluate.command:evaluate", words)
 
 
 def _parser() -> Parser:

@@ -1,7 +1,6 @@
 """Export a checkpoint: `python -m msaseg.export CHECKPOINT [--format onnx] [--out FILE] ...`."""
 
 import sys
-from argparse import Namespace
 from collections.abc import Sequence
 
 from msaseg.cli.command import Parser, parser, path, run
@@ -9,13 +8,7 @@ from msaseg.cli.command import Parser, parser, path, run
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 1 if the file differs, 2 for a mistake of the user."""
-    return run(_parser(), _export, words)
-
-
-def _export(arguments: Namespace) -> int:
-    from msaseg.export.command import export  # torch loads after the words are read
-
-    return export(arguments)
+    return run(_parser(), "msaseg.export.command:export", words)
 
 
 def _parser() -> Parser:

@@ -1,7 +1,6 @@
 """Segment images or a video: `python -m msaseg.predict CHECKPOINT INPUT --out FOLDER`."""
 
 import sys
-from argparse import Namespace
 from collections.abc import Sequence
 
 from msaseg.cli.command import Parser, parser, path, run, whole_number
@@ -9,13 +8,7 @@ from msaseg.cli.command import Parser, parser, path, run, whole_number
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 1 if something was skipped, 2 for a mistake of the user."""
-    return run(_parser(), _predict, words)
-
-
-def _predict(arguments: Namespace) -> int:
-    from msaseg.predict.command import predict  # torch loads after the words are read
-
-    return predict(arguments)
+    return run(_parser(), "msaseg.predict.command:predict", words)
 
 
 def _parser() -> Parser:

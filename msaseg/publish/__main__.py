@@ -3,7 +3,6 @@
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 
 from msaseg.cli.command import Parser, parser, path, run
 from msaseg.cli.errors import UserError
@@ -14,20 +13,13 @@ LARGEST_DIFFERENCE = 0.1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 1 if the file scores otherwise, 2 for a mistake of the user."""
-    return run(_parser(), _publish, arguments)
+    return run(_parser(), publish, arguments)
 
 
-def _publish(arguments: Namespace) -> int:
-    return publish(arguments.record, arguments.name, arguments.folder)
-
-
-def publish(path: Path, name: str, folder: Path | None) -> int:
+def publish(options: Namespace) -> int:
     """Write a run's weights and their model card, if the file scores on the test frames what the record says.
 
-    Args:
-        path: of the record; the run's `weights.ckpt` must lie on this machine.
-        name: of the published net.
-        folder: to write into; `experiments/weights` if None.
+    The run's `weights.ckpt` must lie on this machine.
 
     Returns:
         0, or 1 if the score differs by more than `LARGEST_DIFFERENCE` points.
@@ -46,13 +38,14 @@ def publish(path: Path, name: str, folder: Path | None) -> int:
     from msaseg.training.restore import restore
     from msaseg.training.weights_file import SUFFIX, to_bytes
 
+    path, name = options.record, options.name
     if not path.is_file() or path.suffix != ".json":
         raise UserError(f"{path}: no record: give a JSON file below experiments/records")
     record, outputs = RunRecord.load(path), machine_paths().outputs
     weights = record.key.weights(outputs)
     if weights is None:
         raise UserError(f"{path}: the weights of this run are not below {outputs}: make it again here with rerun=true")
-    folder = folder or results_root(True, outputs) / "weights"
+    folder = options.folder or results_root(True, outputs) / "weights"
     file = folder / f"{name}{SUFFIX}"
     trained = restore(weights)
     content = to_bytes(trained.net, trained.config)

@@ -1,7 +1,6 @@
 """What the suite costs over doing without it: `python -m msaseg.benchmark.overhead`, `make bench-overhead`."""
 
 import sys
-from argparse import Namespace
 from collections.abc import Sequence
 
 from msaseg.cli.command import Parser, parser, path, run, whole_number
@@ -9,13 +8,7 @@ from msaseg.cli.command import Parser, parser, path, run, whole_number
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 1 for a missed requirement, 2 for a mistake of the user."""
-    return run(_parser(), _overhead, arguments)
-
-
-def _overhead(arguments: Namespace) -> int:
-    from msaseg.benchmark.overhead.command import overhead  # torch loads after the words are read
-
-    return overhead(arguments)
+    return run(_parser(), "msaseg.benchmark.overhead.command:overhead", arguments)
 
 
 def _parser() -> Parser:
