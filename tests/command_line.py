@@ -50,5 +50,12 @@ def started(folder, *words, cwd=ROOT, **variables):
         print((folder / "output").read_text())
 
 
+def assert_one_line(capsys, said):
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert said in error
+
+
 def told(folder):
     return (folder / "output").read_text().splitlines()

@@ -61,7 +61,7 @@ class NetContract:
             torch.testing.assert_close(logits, net(images))
         assert [tuple(maps.shape) for maps in auxiliary] == [(1, self.auxiliary_maps, 65, 97)] * len(net.auxiliaries)
 
-    @pytest.mark.parametrize("size", [(64, 96), (65, 97)])
+    @pytest.mark.parametrize("size", [(64, 96), (65, 97), (95, 127)])
     def test_padding_before_the_net_changes_nothing(self, net, size):
         """An exported program pads always, so a net must pad before all else and crop after all else."""
         images = torch.rand(1, 3, *size)

@@ -1,5 +1,6 @@
 """Decode once: one cache for all jobs, whole or not there, and never an old one for new content."""
 
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -40,15 +41,11 @@ def test_cache_when_read_equals_files_decoded_anew(tree):
     cache, decoded = open_cache(tree), CamVid(tree, SMALL, None).open()
     assert cache.names == decoded.names
     assert cache.digest == decoded.digest
-    for index in range(len(cache.names)):
-        for full_label in (False, True):
-            for ours, theirs in zip(
-                cache.sample(index, full_label=full_label),
-                decoded.sample(index, full_label=full_label),
-                strict=True,
-            ):
-                assert ours.dtype == np.uint8
-                assert (ours == theirs).all()
+    for index, full in itertools.product(range(len(cache.names)), (False, True)):
+        samples = (store.sample(index, full_label=full) for store in (cache, decoded))
+        for ours, theirs in zip(*samples, strict=True):
+            assert ours.dtype == np.uint8
+            assert (ours == theirs).all()
 
 
 def test_cache_when_read_has_the_protocols_size_and_labels_at_both(tree):

@@ -1,4 +1,4 @@
-"""Fetching, against a server on this machine."""
+"""Fetching, against a server on this machine, and a tree that the user has against the manifest."""
 
 import functools
 import io
@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from manifests import write_manifest
+from PIL import Image
 from test_data_camvid import write_tree
 
 from msaseg.cli.errors import UserError
@@ -132,18 +133,12 @@ BAD = {
     "404": (lambda good, tree: (404, b"not found", 9), "download failed .*404"),
     "500": (lambda good, tree: (500, b"", 0), "download failed .*500"),
     "truncated body": (lambda good, tree: (200, good[: len(good) // 2], len(good)), "download failed"),
-    "truncated, no length": (
-        lambda good, tree: (200, good[: len(good) // 2], None),
-        "not a whole zip archive",
-    ),
+    "truncated, no length": (lambda good, tree: (200, good[: len(good) // 2], None), "not a whole zip archive"),
     "empty body": (lambda good, tree: (200, b"", 0), "not a whole zip archive"),
     "a web page": (lambda good, tree: whole(b"<html>log in first</html>"), "not a whole zip archive"),
     "damaged in the middle": (lambda good, tree: whole(spoil(good)), "not a whole zip archive"),
     "no CamVid inside": (lambda good, tree: whole(zipped(tree / "none")), "not the CamVid of the manifest"),
-    "other pixels": (
-        lambda good, tree: whole(zipped(write_tree(tree / "other", seed=1))),
-        "7 with other label pixels",
-    ),
+    "other pixels": (lambda good, tree: whole(zipped(write_tree(tree / "other", seed=1))), "7 with other label pixels"),
     "a frame short": (
         lambda good, tree: whole(zipped(write_tree(tree / "short", counts=(2, 2, 2)))),
         r"1 missing \(first: train/0001TP_000060\)",
@@ -156,14 +151,8 @@ BAD = {
         lambda good, tree: whole(zipped(tree / "none", [(f"{TOP}\\CamVid\\..\\..\\evil.txt", "x")])),
         "unsafe member",
     ),
-    "absolute member": (
-        lambda good, tree: whole(zipped(tree / "none", [("/tmp/evil.txt", "x")])),
-        "unsafe member",
-    ),
-    "link": (
-        lambda good, tree: whole(zipped(tree / "none", [(link(f"{TOP}/CamVid/train"), "/tmp")])),
-        "unsafe member",
-    ),
+    "absolute member": (lambda good, tree: whole(zipped(tree / "none", [("/tmp/evil.txt", "x")])), "unsafe member"),
+    "link": (lambda good, tree: whole(zipped(tree / "none", [(link(f"{TOP}/CamVid/train"), "/tmp")])), "unsafe member"),
 }
 
 
@@ -187,26 +176,19 @@ def test_fetch_when_it_fails_says_so_in_one_line_leaves_nothing_and_works_the_ne
     assert left_behind(home) == ["CamVid"]
 
 
-def test_fetch_when_nobody_answers_says_so(manifest, tmp_path, monkeypatch):
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/archive.zip", "ftp://127.0.0.1/archive.zip", "archive.zip"])
+def test_fetch_when_nobody_answers_or_the_url_is_of_another_kind_says_so(manifest, tmp_path, monkeypatch, url):
     monkeypatch.setenv("NO_PROXY", "*")
     with pytest.raises(UserError, match="download failed"):
-        fetch(tmp_path / "CamVid", "http://127.0.0.1:9/archive.zip", manifest)
-    assert left_behind(tmp_path) == []
-
-
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1/archive.zip", "archive.zip"])
-def test_fetch_when_the_url_is_of_another_kind_says_so(manifest, tmp_path, url):
-    with pytest.raises(UserError, match="download failed"):
         fetch(tmp_path / "CamVid", url, manifest)
+    assert left_behind(tmp_path) == []
 
 
 def test_command_when_the_server_refuses_prints_one_line_and_exits_2(serve, tmp_path, capsys):
     serve.answer = (404, b"", 0)
     assert cli.main(["fetch", "--url", serve.url, str(tmp_path / "CamVid")]) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert [line for line in lines if not line.startswith("downloading")] == [
-        line for line in lines if line.startswith("error: http://127.0.0.1")
-    ]
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("downloading")]
+    assert line.startswith("error: http://127.0.0.1")
 
 
 def test_command_when_fetching_twice_says_what_it_did(serve, original, manifest, tmp_path, capsys, monkeypatch):
@@ -216,3 +198,62 @@ def test_command_when_fetching_twice_says_what_it_did(serve, original, manifest,
     assert [cli.main(["fetch", "--url", serve.url, dest]) for _ in range(2)] == [0, 0]
     out = capsys.readouterr().out
     assert out == f"{dest}: CamVid fetched and verified\n{dest}: CamVid is there already and verified\n"
+
+
+@pytest.fixture
+def shipped_is_small(monkeypatch, manifest):
+    monkeypatch.setattr(cli, "compare", functools.partial(compare, manifest=manifest))
+
+
+@pytest.mark.usefixtures("shipped_is_small")
+def test_verify_when_the_tree_is_right_counts_and_exits_0(original, capsys):
+    assert cli.main(["verify", str(original)]) == 0
+    assert capsys.readouterr().out == (
+        f"{original}: 7 frames (3 train, 2 val, 2 test)\nall pixels match the manifest\n"
+    )
+
+
+def test_verify_when_the_tree_is_another_exits_1_with_one_line(original, capsys):
+    assert cli.main(["verify", str(original)]) == 1
+    error = capsys.readouterr().err.splitlines()
+    assert len(error) == 1
+    assert "differs from the manifest: 701 missing" in error[0]
+
+
+def test_verify_when_there_is_no_tree_exits_2_with_one_line(tmp_path, capsys):
+    assert cli.main(["verify", str(tmp_path / "none")]) == 2
+    error = capsys.readouterr().err.splitlines()
+    assert len(error) == 1
+    assert error[0].startswith(f"error: {tmp_path}/none/train: no such folder")
+
+
+def recode(root, suffix: str, **how) -> None:
+    for path in sorted((root / "train").glob("*.png")):
+        with Image.open(path) as image:
+            image.save(path.with_suffix(suffix), **how)
+        path.unlink()
+
+
+@pytest.mark.usefixtures("shipped_is_small")
+def test_verify_when_frames_are_jpeg_says_lossy_and_exits_0(tmp_path, capsys):
+    tree = write_tree(tmp_path / "tree")
+    recode(tree, ".jpg", quality=95)
+    assert cli.main(["verify", str(tree)]) == 0
+    assert "labels match; 3 JPEG images are lossy" in capsys.readouterr().out
+
+
+def test_verify_when_frames_are_lossless_webp_finds_the_same_pixels(tmp_path, manifest):
+    tree = write_tree(tmp_path / "tree")
+    recode(tree, ".webp", lossless=True)
+    found = compare(tree, manifest)
+    assert (found.differences, found.lossy) == ("", 0)
+
+
+def test_verify_when_one_image_and_one_label_differ_names_both(tmp_path, manifest):
+    tree, other = write_tree(tmp_path / "tree"), write_tree(tmp_path / "other", seed=1)
+    for file in ("val/0001TP_000030.png", "testannot/0001TP_000000.png"):
+        (tree / file).write_bytes((other / file).read_bytes())
+    found = compare(tree, manifest)
+    assert found.images == ("val/0001TP_000030",)
+    assert found.labels == ("test/0001TP_000000",)
+    assert found.differences.count("first: ") == 2

@@ -21,6 +21,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
     # Python 3.12 and later; torch's DataLoader forks beside its own threads.
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+    # Lightning's, of the fits at the end.
+    pytest.mark.filterwarnings("ignore:.*does not have many workers"),
+    pytest.mark.filterwarnings("ignore:.*LeafSpec"),
 ]
 AUGMENT = Augment(flip=True, scale=(0.7, 1.4), jitter=0.2)
 
@@ -226,8 +229,6 @@ def fit(tree, folder, epochs: int, ckpt=None, first_epoch=0, **arguments) -> Rec
     return recorder
 
 
-@pytest.mark.filterwarnings("ignore:.*does not have many workers")
-@pytest.mark.filterwarnings("ignore:.*LeafSpec")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_run_when_broken_off_and_resumed_sees_the_batches_of_an_unbroken_one(tree, tmp_path, workers):
     unbroken = fit(tree, tmp_path / "a", 3)
@@ -239,8 +240,6 @@ def test_run_when_broken_off_and_resumed_sees_the_batches_of_an_unbroken_one(tre
     assert unbroken.validated >= 3 * 3
 
 
-@pytest.mark.filterwarnings("ignore:.*does not have many workers")
-@pytest.mark.filterwarnings("ignore:.*LeafSpec")
 @pytest.mark.filterwarnings("ignore:Total length of `list` across ranks is zero")
 def test_run_when_the_split_has_no_validation_trains_without(tree, tmp_path):
     recorder = fit(tree, tmp_path, 1, split=TrainvalSplit())

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from command_line import TINY, records
+from command_line import TINY, assert_one_line, records
 from PIL import Image
 from test_data_camvid import LABELS, save_interlaced
 from trained import leave_checkpoint
@@ -265,13 +265,6 @@ def test_checkpoint_that_names_a_folder_for_its_cache_or_a_billion_scenes_gets_n
     many = changed(left, tmp_path / "many.ckpt", lambda config: config["data"]["source"].update(test=10**9))
     assert evaluate(checkpoint=many)[0] == 2
     assert_one_line(capsys, "source.test=1000000000")
-
-
-def assert_one_line(capsys, said):
-    error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert error.count("\n") == 1
-    assert said in error
 
 
 def test_flip_of_a_net_that_ignores_place_changes_nothing():

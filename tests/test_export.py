@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
+from command_line import assert_one_line
 from PIL import Image
 from trained import leave_checkpoint
 
@@ -19,7 +20,7 @@ from msaseg.export.__main__ import main
 from msaseg.export.formats import FORMATS
 from msaseg.export.metadata import KEY
 from msaseg.export.parity import LONGEST, Parity, compare, frames
-from msaseg.export.program import Program, prepared, program
+from msaseg.export.program import prepared, program
 from msaseg.export.stretching import stretch
 from msaseg.predict.predictor import Predictor
 from msaseg.training.restore import restore
@@ -278,10 +279,7 @@ def test_without_the_extra_onnx_names_the_command(export, monkeypatch, capsys):
         (["--out=no/such/net.pt", "--format=torchscript"], "no such folder"),
         (["--out=net.pt", "--format=torchscript", "--frames=nowhere"], "no images here"),
         (["--out=net.onx", "--format=onx"], "did you mean onnx?"),
-        (
-            ["--out=net.pt", "--format=torchscript", "--processing=non"],
-            "--processing: non: choose from inside",
-        ),
+        (["--out=net.pt", "--format=torchscript", "--processing=non"], "--processing: non: choose from inside"),
     ],
 )
 def test_mistake_is_one_line_and_status_2(checkpoint, tmp_path, monkeypatch, capsys, words, said):
@@ -298,21 +296,6 @@ def test_folder_as_output_and_checkpoint_that_is_missing_are_one_line(export, ch
     assert_one_line(capsys, "net.pt: a folder")
     assert export("pt2", checkpoint=tmp_path / "none.ckpt")[0] == 2
     assert_one_line(capsys, "none.ckpt: no such file")
-
-
-def assert_one_line(capsys, said):
-    error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert error.count("\n") == 1
-    assert said in error
-
-
-@pytest.mark.parametrize("size", [(64, 96), (65, 97), (95, 127)])
-def test_padding_that_is_always_there_changes_nothing(checkpoint, size):
-    net = restore(checkpoint).net
-    images = pixels(size) / 255
-    with torch.inference_mode():
-        torch.testing.assert_close(Program(net, inside=False)(images), net(images), atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("inside", [True, False])

@@ -1,12 +1,16 @@
-"""Backbones A and B and their replication, held to the counts of DFANet's description and to Eq. 3."""
+"""Backbones A and B, their replication and DFANet, held to the counts of its description and to Eq. 3."""
 
 import pytest
 import torch
-from contract_net import NetContract
+import torch.nn.functional as F
+from contract_net import NetContract, parameter_count
+from hydra.utils import instantiate
 from torch import nn
 
+from msaseg.config import compose_run
 from msaseg.nets.dfanet.aggregation import AggregationEncoder, AggregationNet
 from msaseg.nets.dfanet.xception import FcAttention, XceptionBlock, XceptionEncoder, aggregate
+from msaseg.nets.msanet.net import MSANet
 from msaseg.records.cost import cost
 
 # Multiply-adds (1e9) at 1024x1024 and parameters (1e6) of backbones and attention, assembled from DFANet's description
@@ -25,6 +29,26 @@ class TestOneBackbone(NetContract):
 class TestFourBackbones(NetContract):
     def build(self, num_classes=12):
         return AggregationNet(num_classes, "B", 4)
+
+
+class TestDFANetA(NetContract):
+    def build(self, num_classes=12):
+        return AggregationNet(num_classes, "A", 3)
+
+
+class TestDFANetB(NetContract):
+    def build(self, num_classes=12):
+        return AggregationNet(num_classes, "B", 3)
+
+
+class TestMSANetWithBackboneA(NetContract):
+    def build(self, num_classes=12):
+        return MSANet(num_classes, XceptionEncoder("A"), width=16)
+
+
+class TestMSANetWithBackboneB(NetContract):
+    def build(self, num_classes=12):
+        return MSANet(num_classes, XceptionEncoder("B"), width=16, num_poolings=0, branches=1)
 
 
 @pytest.mark.parametrize(("variant", "replicas"), list(COUNTED))
@@ -112,3 +136,35 @@ def test_backbone_serves_msanet_as_its_encoder(variant, channels):
 def test_wrong_argument_is_named_with_what_is_allowed(arguments, message):
     with pytest.raises(ValueError, match=message):
         AggregationNet(3, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("model", "params", "macs", "printed_mb", "printed_macs"),
+    [("dfanet_a", 1.79e6, 2.61e9, 7.8, 3.4e9), ("dfanet_b", 1.07e6, 1.30e9, 4.8, 2.1e9)],
+)
+def test_dfanet_has_the_counted_backbones_and_its_published_cost(model, params, macs, printed_mb, printed_macs):
+    """The backbones are counted at 1024x1024; "7.8 M" and "4.8 M" fit the whole net's float32 megabytes within 15 %.
+
+    The decoder's widths are not published, so the whole net has no counted column to be held to. Its multiply-adds fit
+    the printed 3.4 G and 2.1 G within 3 %, about what their two digits allow.
+    """
+    config = compose_run([f"model={model}", "protocol=official"]).model
+    assert config.name == model
+    with torch.device("meta"):
+        net = instantiate(config.net, num_classes=19)
+        counted = cost(net, (1024, 1024))
+    assert counted["encoder"]["params"] == pytest.approx(params, rel=0.02)
+    assert counted["encoder"]["macs"] == pytest.approx(macs, rel=0.02)
+    assert parameter_count(net) * 4 / 1e6 == pytest.approx(printed_mb, rel=0.15)
+    assert counted["macs"] == pytest.approx(printed_macs, rel=0.03)
+
+
+def test_map_at_stride_32_is_the_pooled_attended_map_without_parameters():
+    encoder = XceptionEncoder("B").eval()
+    images = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        _, _, third, fourth = encoder(images)
+        attended = encoder.stages(images).attended
+    assert torch.equal(third, attended)
+    assert torch.equal(fourth, F.max_pool2d(attended, 2))
+    assert parameter_count(encoder) == parameter_count(encoder.stem) + parameter_count(encoder.backbone)

@@ -1,10 +1,8 @@
 """`python -m msaseg.predict` of what is no picture, an odd one or a very large one, and of odd names."""
 
 import os
-import struct
 import subprocess
 import sys
-import zlib
 
 import cv2
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 from command_line import ODD_FOLDER
 from PIL import Image
 from predicting import files_of, labels_of, save, scene, written
+from test_data_camvid import save_empty
 
 from msaseg.predict import __main__ as command
 from msaseg.predict import pictures
@@ -78,8 +77,6 @@ def test_bad_image_when_alone_gives_status_1_and_no_picture(predict, tmp_path, c
 
 
 LONG = "a" * 246 + ".png"
-
-
 ODD = ["a\nb.png", "<b>&amp;.png", "[red]x.png", "\x1b[2J.png", "a..png", LONG, os.fsdecode(b"\xff\xfe.png")]
 
 
@@ -139,18 +136,10 @@ def test_colours_of_16_bits_are_predicted_by_their_upper_8(predict, tmp_path, su
     assert np.array_equal(labels_of(tmp_path, "plain"), labels_of(tmp_path, "deep"))
 
 
-def header(path, width, height):
-    """A PNG that says that it is of this size, and holds no pixels."""
-    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    path.write_bytes(data + b"\0\0\0\0IDAT" + struct.pack(">I", zlib.crc32(b"IDAT")))
-    return path
-
-
 @pytest.mark.parametrize("size", [(13000, 13000), (10**6, 10**6), (40_000, 3), (8193, 8192)])
 def test_image_too_large_is_refused_in_one_line_before_it_is_decoded(predict, tmp_path, capsys, monkeypatch, size):
     monkeypatch.setattr(pictures, "rgb", lambda *_: pytest.fail("decoded"))
-    assert predict(header(tmp_path / "a.png", *size)) == 1
+    assert predict(save_empty(tmp_path / "a.png", *size)) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"skipped: {tmp_path / 'a.png'}: ")
     assert "pixels" in line
