@@ -210,18 +210,13 @@ def test_labels_of_another_kind_are_scored_alike_or_refused_in_one_line(evaluate
     assert_one_line(capsys, "label value 37 is outside 0..11")
 
 
+RANDOM, OFFICIAL = ({"_target_": f"msaseg.data.splits.{rule}"} for rule in ("RandomSplit", "OfficialSplit"))
 FOREIGN = {
-    "a split of a pool of a billion": lambda config: config["data"].update(
-        split={"_target_": "msaseg.data.splits.RandomSplit", "pool": 10**9}
-    ),
-    "a split of a seed below 0": lambda config: config["data"].update(
-        split={"_target_": "msaseg.data.splits.RandomSplit", "seed": -1}
-    ),
+    "a split of a pool of a billion": lambda config: config["data"].update(split=RANDOM | {"pool": 10**9}),
+    "a split of a seed below 0": lambda config: config["data"].update(split=RANDOM | {"seed": -1}),
     "a split that is none": lambda config: config["data"].update(split=dict(config["data"]["source"])),
-    "a source that is none": lambda config: config["data"]["source"].update(
-        _target_="msaseg.data.splits.OfficialSplit"
-    ),
-    "data that are none": lambda config: config["data"].update(_target_="msaseg.data.splits.OfficialSplit"),
+    "a source that is none": lambda config: config["data"]["source"].update(OFFICIAL),
+    "data that are none": lambda config: config["data"].update(OFFICIAL),
     "a batch of no number": lambda config: config["data"].update(batch_size="all"),
     "a seed of no number": lambda config: config["data"]["source"].update(seed="x"),
     "no precision": lambda config: config.pop("trainer"),
@@ -347,35 +342,25 @@ def test_boundary_score_is_what_a_plain_loop_counts():
     assert scores["boundary_f_pct"] == pytest.approx(sum(known) / len(known), abs=1e-3)
 
 
-def test_boundary_met_exactly_scores_100_and_far_off_0():
-    truth = np.zeros((20, 30))
-    truth[:, 10:] = 1
-    assert boundary(truth, truth)["boundary_f_pct"] == 100
-    far = np.zeros((20, 30))
-    far[:, 25:] = 1
-    assert boundary(far, truth)["boundary_f_pct"] == 0
+def halves(column):
+    """Class 0 to the left of a column, class 1 from there on."""
+    labels = np.zeros((20, 30), np.uint8)
+    labels[:, column:] = 1
+    return labels
 
 
-def test_boundary_is_forgiven_up_to_the_tolerance():
-    truth, near, off = (np.zeros((20, 30)) for _ in range(3))
-    truth[:, 10:], near[:, 13:], off[:, 15:] = 1, 1, 1  # the tolerance is a tenth of 36.06, 3.6 pixels
-    assert boundary(near, truth)["boundary_f_pct"] == 100
-    assert boundary(off, truth)["boundary_f_pct"] == 0
+@pytest.mark.parametrize(("column", "score"), [(10, 100), (13, 100), (15, 0), (25, 0)])
+def test_boundary_is_forgiven_up_to_the_tolerance(column, score):
+    assert boundary(halves(column), halves(10))["boundary_f_pct"] == score  # 3.6 pixels, a tenth of 36.06
 
 
 def test_boundary_of_a_class_is_averaged_over_the_images_that_have_one():
-    truth, far = np.zeros((20, 30), np.uint8), np.zeros((20, 30), np.uint8)
-    truth[:, 10:], far[:, 25:] = 1, 1
     score = BoundaryScore(("a", "b"), tolerance=0.1)
-    for predicted in (truth, far):
-        score.update(predicted, truth)
+    for column in (10, 25):
+        score.update(halves(column), halves(10))
     score.update(np.zeros((20, 30), np.uint8), np.zeros((20, 30), np.uint8))
     assert score.compute()["boundary_f_class_pct"] == {"a": 50, "b": 50}
 
 
 def test_ignored_pixels_have_no_outline():
-    truth = np.zeros((20, 30))
-    truth[:, 10:] = IGNORE
-    predicted = np.zeros((20, 30))
-    predicted[:, 20:] = 1
-    assert boundary(predicted, truth)["boundary_f_pct"] is None
+    assert boundary(halves(20), halves(10) * IGNORE)["boundary_f_pct"] is None

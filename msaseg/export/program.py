@@ -1,7 +1,6 @@
 """The net as it is exported: any image size, and the resizing and processing around it inside if wanted."""
 
 import copy
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -99,9 +98,10 @@ def prepared(restored: Restored, images: Tensor, inside: bool) -> Tensor:
     return (images.float() / 255 - mean) / std
 
 
-def example(inside: bool, size: Sequence[int] = (2 * SMALLEST, 3 * SMALLEST)) -> Tensor:
+def example(inside: bool) -> Tensor:
     """Return two images that a graph can be recorded with."""
-    images = torch.randint(0, 256, (2, 3, *size), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    shape = (2, 3, 2 * SMALLEST, 3 * SMALLEST)
+    images = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     return images if inside else images.float() / 255
 
 
