@@ -50,12 +50,7 @@ COMMON = (
 
 
 def dashboard(tables: Mapping[str, Table], runs: Mapping[str, Runs]) -> Dashboard:
-    """Return all that is published.
-
-    Args:
-        tables: every declared table by its id.
-        runs: that fill each of them.
-    """
+    """Return all that is published, from every declared table and the runs that fill it, both by the table's id."""
     return Dashboard(
         title="msaseg",
         tables=tuple(table_section(table, runs[key]) for key, table in tables.items()),

@@ -98,12 +98,7 @@ def outline(dashboard: Dashboard, project: str) -> str:
 
 
 def to_json(dashboard: Dashboard, project: str) -> str:
-    """Return the specification as JSON; sections stand in it once, pages name them.
-
-    Args:
-        dashboard: to print.
-        project: W&B project that it is for.
-    """
+    """Return the specification as JSON; sections stand in it once, pages name them."""
     workspaces = [
         {"name": name, "runs": asdict(sections[0].runs), "sections": [section.id for section in sections]}
         for name, sections in dashboard.workspaces.items()
