@@ -112,17 +112,6 @@ def test_each_protocol_has_plots_of_its_own(suite):
     assert ids == ["pooling_sweep-paper", "pooling_sweep-laptop", "accuracy_macs-paper", "accuracy_macs-laptop"]
 
 
-def test_unreadable_record_is_told_and_the_others_are_plotted(suite):
-    good, bad, _ = suite.points("laptop", "pool0")
-    suite.add(good, 70.0)
-    path = suite.add(bad, 99.0)
-    path.write_text("{")
-    results = suite.results
-    [chart, _] = charts([suite.table], results, ["laptop"])
-    assert series(chart)[0].y[0] == 70.0
-    assert [line.startswith(f"{path}: ") for line in results.unreadable.values()] == [True]
-
-
 def test_accuracy_against_cost_has_each_rows_macs_and_name(suite):
     for row, macs in (("pool0", 2_000_000_000), ("pool3", 5_000_000_000)):
         cost = {"params": 1, "macs": macs, "input_size": [120, 160]}

@@ -8,6 +8,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from msaseg.charts.chart import PAPER, Chart, Matrix, Series
+from msaseg.classes import CLASSES
 from msaseg.figures.draw import draw
 from msaseg.figures.style import rendered
 
@@ -102,19 +103,7 @@ def test_names_of_crowded_points_overlap_neither_each_other_nor_the_frame():
 
 
 def test_long_words_are_set_aslant_and_short_ones_are_not():
-    names = [
-        "Unlabelled",
-        "SignSymbol",
-        "Pedestrian",
-        "Bicyclist",
-        "Pavement",
-        "Building",
-        "Sky",
-        "Car",
-        "Tree",
-        "Road",
-    ]
-    wide = chart(series=[Series("ours", names, [1.0] * len(names))])
+    wide = chart(series=[Series("ours", CLASSES, [1.0] * len(CLASSES))])
     assert {tick.get_rotation() for tick in draw(wide).axes[0].get_xticklabels()} == {35.0}
     assert {tick.get_rotation() for tick in draw(chart()).axes[0].get_xticklabels()} == {0.0}
 

@@ -67,25 +67,18 @@ def test_picture_that_comes_out_the_same_keeps_its_commit_and_a_changed_one_gets
     }
 
 
-def test_figure_that_is_not_drawn_again_keeps_entry_and_files(folder):
+def test_index_when_closed_keeps_what_is_not_drawn_again_and_deletes_what_no_longer_exists(folder):
     index = Index(folder)
-    index.add(planned("old"), Drawing(figure("x"), "Seen."), CODE)
+    for id in ("old", "gone"):
+        index.add(planned(id), Drawing(figure("x"), "Seen."), CODE)
     index.close()
+    (folder / "notes.txt").write_text("kept")
     index = Index(folder)
     index.add(planned("new"), Drawing(figure("y"), "Seen."), CODE)
-    assert index.close({"old", "new"}) == []
+    assert index.close({"old", "new"}) == [folder / "gone.png", folder / "gone.svg"]
     assert list(entries(folder)) == ["new", "old"]
-    assert (folder / "old.png").exists()
-
-
-def test_figure_that_no_longer_exists_is_deleted_with_its_files(folder):
-    index = Index(folder)
-    for id in ("gone", "here"):
-        index.add(planned(id), Drawing(figure("x"), "Seen."), CODE)
-    (folder / "notes.txt").write_text("kept")
-    assert index.close({"here"}) == [folder / "gone.png", folder / "gone.svg"]
-    assert sorted(path.name for path in folder.iterdir()) == ["figures.json", "here.png", "here.svg", "notes.txt"]
-    assert list(entries(folder)) == ["here"]
+    left = {f"{id}.{suffix}" for id in ("new", "old") for suffix in ("png", "svg")}
+    assert {path.name for path in folder.iterdir()} == {"figures.json", "notes.txt", *left}
 
 
 def test_nothing_drawn_leaves_no_folder(folder):

@@ -78,16 +78,13 @@ def test_weights_of_a_run_that_another_table_made_are_found(suite):
     assert draw(suite).frames
 
 
-def test_first_seed_with_weights_is_taken(suite):
+def test_first_seed_with_weights_is_taken(suite, monkeypatch):
     first, second, _ = suite.points("smoke", ROW)
     paths = [suite.add(point, 40.0) for point in (first, second)]
     leave_weights(suite, second)
-    with pytest.MonkeyPatch.context() as patch:
-        points = Plan.points
-        patch.setattr(
-            Plan, "points", lambda self, table, protocol, seeds=None: points(self, table, protocol, [0, 1, 2])
-        )
-        assert list(draw(suite).records) == paths[1:]
+    points = Plan.points
+    monkeypatch.setattr(Plan, "points", lambda self, table, protocol: points(self, table, protocol, [0, 1, 2]))
+    assert list(draw(suite).records) == paths[1:]
 
 
 def test_without_weights_the_command_that_makes_them_is_told(suite):

@@ -19,25 +19,18 @@ from msaseg.tables.spec import load_tables
 STYLE = files("msaseg.report").joinpath("static", "report.css").read_text(encoding="utf-8")
 
 
-def chart(**changes) -> Chart:
+def chart(kind="points", **changes) -> Chart:
     ours = Series(
         "ours, laptop", ["a", "b", "c"], [1.0, None, 3.0], [0.5, None, None], hover=["seed 0; seed 1", "", ""]
     )
     paper = Series("paper, as printed", ["a", "b", "c"], [2.0, 2.5, 3.0], role=PAPER)
-    content = {
-        "id": "c",
-        "title": "C",
-        "kind": "points",
-        "x_title": "x",
-        "y_title": "mIoU (%)",
-        "series": [ours, paper],
-    }
-    return Chart(**(content | changes))
+    fields = {"id": "c", "title": "C", "x_title": "x", "y_title": "mIoU (%)", "series": [ours, paper]}
+    return Chart(kind=kind, **(fields | changes))
 
 
-def curve(**changes) -> Chart:
+def curve() -> Chart:
     line = Series("net, laptop", [1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [0.1, None, 0.2], colour=7, dashed=True)
-    return chart(**({"kind": "line", "series": [line]} | changes))
+    return chart("line", series=[line])
 
 
 def matrix() -> Matrix:

@@ -119,10 +119,7 @@ def test_missing_prints_the_command_of_each_run(suite, capsys):
     ("words", "message"),
     [
         (["render", "--protocol", "papper"], "there is no protocol 'papper': did you mean paper?"),
-        (
-            ["list", "--table", "poling_sweep"],
-            "there is no table 'poling_sweep': did you mean pooling_sweep?",
-        ),
+        (["list", "--table", "poling_sweep"], "there is no table 'poling_sweep': did you mean pooling_sweep?"),
     ],
 )
 def test_unknown_name_is_answered_with_the_nearest(suite, capsys, words, message):

@@ -68,8 +68,7 @@ def test_effect_that_the_paper_prints_is_enough_where_it_is_small(effect, noise,
 
 
 @pytest.mark.parametrize(
-    ("above", "word"),
-    [(0.5, Word.HOLDS), (-0.9, Word.UNDECIDED), (-1.4, Word.UNDECIDED), (-1.6, Word.CONTRADICTED)],
+    ("above", "word"), [(0.5, Word.HOLDS), (-0.9, Word.UNDECIDED), (-1.4, Word.UNDECIDED), (-1.6, Word.CONTRADICTED)]
 )
 def test_level_is_reached_within_the_smallest_effect_that_matters(above, word):
     assert judge(LEVEL, above, {"seeds": 0.5})[0] == word
@@ -129,9 +128,7 @@ def test_runs_without_matrices_of_frames_are_undecided(suite):
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [{"config_hash": "00000000"}, {"code": {"commit": "1", "dirty": True}}],
-    ids=["stale", "dirty"],
+    "changes", [{"config_hash": "00000000"}, {"code": {"commit": "1", "dirty": True}}], ids=["stale", "dirty"]
 )
 def test_rows_that_do_not_count_are_not_measured_and_named(suite, changes):
     add(suite, "pool0", [60.0, 60.1])
@@ -159,10 +156,7 @@ def test_rival_that_started_from_other_weights_than_in_its_paper_is_not_measured
     other = replace(alike, marks=("outside",), text="scratch")
     cells = {("pool0", INITIALISATION): other, ("pool5", INITIALISATION): alike}
     found = decide(ORDER, replace(filled, cells={**filled.cells, **cells}))
-    assert (found.word, found.why) == (
-        Word.NOT_MEASURED,
-        "pool0 starts from scratch here, from ImageNet in its paper",
-    )
+    assert (found.word, found.why) == (Word.NOT_MEASURED, "pool0 starts from scratch here, from ImageNet in its paper")
 
 
 def test_protocol_that_cannot_test_a_claim_says_why(suite):

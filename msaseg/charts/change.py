@@ -40,7 +40,7 @@ def change_from_first(plotted: PlottedTable) -> list[Chart]:
     return [
         Chart(
             id=plotted.id,
-            title=f"{plotted.short}: change from “{rows[first].label}”, protocol {plotted.protocol}",
+            title=f"{table.short}: change from “{rows[first].label}”, protocol {plotted.protocol}",
             kind="points",
             x_title=table.row_header,
             y_title="Change of mIoU (points)",

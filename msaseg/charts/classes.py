@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from msaseg.charts.chart import Chart, Matrix, Series
 from msaseg.charts.plotted_table import PlottedTable
 
@@ -33,10 +35,7 @@ def _bars(plotted: PlottedTable) -> Chart:
         kind="bars",
         x_title="Class",
         y_title="IoU (%)",
-        series=[
-            *ours,
-            *([Series("paper, as printed", x, printed[0].y, role=printed[0].role)] if once else printed),
-        ],
+        series=[*ours, *([Series("paper, as printed", x, printed[0].y, role=printed[0].role)] if once else printed)],
         note=plotted.note([key for row in keys.values() for key in row]),
         records=plotted.records(),
         table=table.id,
@@ -47,7 +46,7 @@ def _confusion(plotted: PlottedTable, row: str) -> Matrix:
     runs = plotted.runs(row)
     records = [run.trained for run in runs]
     seeds = ", ".join(str(run.seed) for run in runs)
-    counts = _sum([record.confusion["test"] for record in records])
+    counts = np.sum([record.confusion["test"] for record in records], axis=0).tolist()
     return Matrix(
         id=f"{plotted.id}-confusion-{row}",
         title=f"Confusion matrix: {plotted.table.rows[row].label}, protocol {plotted.protocol}",
@@ -58,10 +57,6 @@ def _confusion(plotted: PlottedTable, row: str) -> Matrix:
         records=[run.path for run in runs],
         table=plotted.table.id,
     )
-
-
-def _sum(matrices: Sequence[Sequence[Sequence[int]]]) -> list[list[int]]:
-    return [[sum(values) for values in zip(*rows, strict=True)] for rows in zip(*matrices, strict=True)]
 
 
 def _shares(line: Sequence[int]) -> list[float | None]:

@@ -1,10 +1,10 @@
 """Fig. 4: loss and pixel accuracy over the epochs, of training and of the part that the protocol watches."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from msaseg.charts.chart import PAPER, Chart, Series
-from msaseg.charts.plotted_table import Key, PlottedTable, number
+from msaseg.charts.plotted_table import PlottedTable, number
 from msaseg.records.run import RunRecord
 
 TRAIN, WATCHED = "train", "val"
@@ -46,6 +46,7 @@ def _plot(plotted: PlottedTable, histories: dict[str, list[RunRecord]], name: st
                 printed[f"{'training' if of == TRAIN else 'validation'} {value:g}"] = value
     if not series:
         return []
+    keys = [(row, column) for row in histories for column in plotted.table.columns]
     words = f"paper, as printed: {', '.join(printed)}"
     paper = Series(words, [last] * len(printed), [*printed.values()], role=PAPER)
     return [
@@ -56,15 +57,11 @@ def _plot(plotted: PlottedTable, histories: dict[str, list[RunRecord]], name: st
             x_title="Epoch",
             y_title=axis,
             series=[*series, *([paper] if printed else [])],
-            note=plotted.note(_cells(plotted, histories), LAST if printed else ""),
+            note=plotted.note(keys, LAST if printed else ""),
             records=plotted.records(),
             table=plotted.table.id,
         )
     ]
-
-
-def _cells(plotted: PlottedTable, rows: Iterable[str]) -> list[Key]:
-    return [(row, column) for row in rows for column in plotted.table.columns]
 
 
 def _curve(histories: Sequence[Sequence[Sequence[float]]]) -> list[tuple[float, float, float | None]]:

@@ -1,9 +1,8 @@
 """What a random split gives away: mIoU by the distance to the nearest training frame, a series a split."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from msaseg.charts.chart import Chart, Series
+from msaseg.charts.chart import Chart
 from msaseg.charts.plotted_table import PlottedTable
 from msaseg.charts.scores import SCORE
 from msaseg.records.run import RunRecord
@@ -17,10 +16,10 @@ def by_distance(plotted: PlottedTable) -> list[Chart]:
     columns = [column for column in table.columns if column.rpartition("/")[2] == SCORE]
     x = [table.columns[column].removesuffix(": mIoU (%)") for column in columns]
     rows = {key: row for key, row in table.rows.items() if plotted.runs(key)}
-    series: list[Series] = []
+    series = []
     for key, row in rows.items():
-        numbers = plotted.ours(f"{row.label}, {plotted.protocol}", x, [(key, column) for column in columns])
-        series.append(replace(numbers, names=_frames(plotted.runs(key)[0].trained, columns)))
+        keys, names = [(key, column) for column in columns], _frames(plotted.runs(key)[0].trained, columns)
+        series.append(plotted.ours(f"{row.label}, {plotted.protocol}", x, keys, names))
     return [
         Chart(
             id=plotted.id,

@@ -43,11 +43,6 @@ class PlottedTable:
         """The table's title and the protocol."""
         return f"{self.table.title}, protocol {self.protocol}"
 
-    @property
-    def short(self) -> str:
-        """What the table's title says before its colon, such as "Table 2"."""
-        return self.table.title.partition(":")[0]
-
     def runs(self, row: str) -> list[Run]:
         """Return the runs of a row, in the order of their seeds."""
         return [run for run in self.filled.runs if run.row == row]
@@ -56,11 +51,13 @@ class PlottedTable:
         """Return the files of the records of all rows."""
         return tuple(run.path for run in self.filled.runs)
 
-    def ours(self, label: str, x: Sequence[str], keys: Sequence[Key]) -> Series:
+    def ours(
+        self, label: str, x: Sequence[str] | Sequence[float], keys: Sequence[Key], names: Sequence[str] = ()
+    ) -> Series:
         """Return the measured numbers of these cells; a cell without a number is a gap."""
         cells = [self.filled.cells[key] for key in keys]
         hover = [self.origins(row) for row, _ in keys]
-        return Series(label, x, [cell.mean for cell in cells], [cell.sd for cell in cells], OURS, hover)
+        return Series(label, x, [cell.mean for cell in cells], [cell.sd for cell in cells], OURS, hover, names)
 
     def printed(self, label: str, x: Sequence[str], keys: Sequence[Key]) -> list[Series]:
         """Return the paper's numbers of these cells: one series, or none if it prints no number there."""

@@ -1,8 +1,8 @@
 """mIoU as plots: row by row beside the paper's numbers, and against the multiply-adds of all nets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from msaseg.charts.chart import Chart, Series
+from msaseg.charts.chart import Chart
 from msaseg.charts.plotted_table import PlottedTable, seeds
 from msaseg.records.run import RunRecord
 
@@ -49,10 +49,11 @@ def score_against_cost(tables: Sequence[PlottedTable]) -> list[Chart]:
         if not rows:
             continue
         shown |= {record.config_hash: record for record in rows.values()}
-        series.append(_against_cost(plotted, rows))
-        cells += [plotted.filled.cells[row, SCORE] for row in rows]
+        keys, macs = [(row, SCORE) for row in rows], [record.cost["macs"] / 1e9 for record in rows.values()]
+        series.append(plotted.ours(f"{plotted.table.short}, {plotted.protocol}", macs, keys, plotted.names(rows)))
+        cells += [plotted.filled.cells[key] for key in keys]
         records += [run.path for row in rows for run in plotted.runs(row)]
-        marks += plotted.marked([(row, SCORE) for row in rows])
+        marks += plotted.marked(keys)
     if not series:
         return []
     protocol = tables[0].protocol
@@ -78,15 +79,3 @@ def _first_records(plotted: PlottedTable) -> dict[str, RunRecord]:
     cells = plotted.filled.cells
     rows = [row for row in plotted.table.rows if (row, SCORE) in cells and cells[row, SCORE].mean is not None]
     return {row: plotted.runs(row)[0].trained for row in rows}
-
-
-def _against_cost(plotted: PlottedTable, rows: Mapping[str, RunRecord]) -> Series:
-    cells = [plotted.filled.cells[row, SCORE] for row in rows]
-    return Series(
-        label=f"{plotted.short}, {plotted.protocol}",
-        x=[record.cost["macs"] / 1e9 for record in rows.values()],
-        y=[cell.mean for cell in cells],
-        spread=[cell.sd for cell in cells],
-        hover=[plotted.origins(row) for row in rows],
-        names=plotted.names(rows),
-    )

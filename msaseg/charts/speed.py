@@ -32,14 +32,8 @@ def _against_speed(plotted: PlottedTable, kind: str) -> list[Chart]:
     scores = [cells[row, SCORE] for row in rows]
     shown = [(row, key) for row in rows for key in (SCORE, column)]
     devices = ", ".join(sorted({measured[row].hardware["device"] for row in rows}))
-    ours = Series(
-        label=f"ours, {plotted.protocol}",
-        x=[cells[row, column].mean or 0.0 for row in rows],
-        y=[cell.mean for cell in scores],
-        spread=[cell.sd for cell in scores],
-        hover=[plotted.origins(row) for row in rows],
-        names=plotted.names(rows),
-    )
+    speeds = [cells[row, column].mean or 0.0 for row in rows]
+    ours = plotted.ours(f"ours, {plotted.protocol}", speeds, [(row, SCORE) for row in rows], plotted.names(rows))
     return [
         Chart(
             id=f"{plotted.id}-fps-{kind}",

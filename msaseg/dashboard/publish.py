@@ -96,14 +96,7 @@ def report(dashboard: Dashboard, entity: str, project: str) -> wr.Report:
 
 
 def workspace(name: str, sections: Sequence[Section], entity: str, project: str) -> ws.Workspace:
-    """Return a saved view of the project's workspace that shows the runs of its first section.
-
-    Args:
-        name: of the view.
-        sections: in the order shown.
-        entity: user or team that owns the project.
-        project: W&B project.
-    """
+    """Return a saved view of the project's workspace that shows the runs of its first section."""
     runs = sections[0].runs
     return ws.Workspace(
         entity=entity,

@@ -20,10 +20,6 @@ def runs_of_tables(tables: Mapping[str, Table], plan: Plan) -> dict[str, Runs]:
     A run that two tables need is made once, in the group of the one that asked for it first. Runs that
     agree in their protocol and in what the table's sweep varies are shown as one: their seeds are averaged.
 
-    Args:
-        tables: every declared table by its id.
-        plan: of their runs.
-
     Raises:
         UserError: an experiment does not compose.
     """

@@ -21,21 +21,40 @@ NUMBERS = frozenset(
 PRINTED = "printed/"
 """What the names begin with under which a run logs the paper's numbers of its row."""
 
+TITLES = {
+    "train/loss": "Loss, training",
+    "val/loss": "Loss, watched split",
+    "train/pixel_accuracy_pct": "Pixel accuracy, training (%)",
+    "val/pixel_accuracy_pct": "Pixel accuracy, watched split (%)",
+    "train/miou_pct": "mIoU, training (%)",
+    "val/miou_pct": "mIoU, watched split (%)",
+}
+CURVES = tuple(Panel("curve", title, (metric,), x="epoch") for metric, title in TITLES.items())
 CONFUSION = Panel("table", "Confusion, percent of each true class", ("test/confusion",))
 CLASS_IOU = Panel("table", "IoU and recall of each class, test split (%)", ("test/iou_per_class",))
+OVERLAYS = Panel("media", "Test frames with prediction and truth", ("test/predictions",))
+SECONDS = (
+    Panel("bars", "Seconds of the last epoch", ("train/seconds",)),
+    Panel("curve", "Seconds of each epoch", ("train/seconds",), x="epoch"),
+    Panel("curve", "Loss, training, over seconds since the start", ("train/loss",), x="_runtime"),
+)
+
+COMMON = (
+    Section("curves", "Training curves", CURVES, EVERY_RUN),
+    Section("classes", "IoU of each class", (CLASS_IOU, CONFUSION), EVERY_RUN),
+    Section("overlays", "Predictions", (OVERLAYS,), EVERY_RUN),
+    Section("comparison", "Runs side by side", (Panel("comparison", "Configurations and scores"),), EVERY_RUN),
+    Section("speed", "Speed", SECONDS, EVERY_RUN),
+)
+"""Sections on the runs themselves, whatever table they fill."""
 
 
 def dashboard(tables: Mapping[str, Table], runs: Mapping[str, Runs]) -> Dashboard:
-    """Return all that is published.
-
-    Args:
-        tables: every declared table by its id.
-        runs: that fill each of them.
-    """
+    """Return all that is published, from every declared table and the runs that fill it, both by the table's id."""
     return Dashboard(
         title="msaseg",
         tables=tuple(table_section(table, runs[key]) for key, table in tables.items()),
-        common=(_curves(), _classes(), _overlays(), _comparison(), _speed()),
+        common=COMMON,
     )
 
 
@@ -66,38 +85,3 @@ def _about(table: Table, runs: Runs | None) -> str:
         parts.append(f"Under `{PRINTED}` stands what the paper prints.")
     parts.append(f"The numbers that count, with their provenance: `experiments/tables/{table.id}.md`.")
     return "\n\n".join(parts)
-
-
-def _curves() -> Section:
-    titles = {
-        "train/loss": "Loss, training",
-        "val/loss": "Loss, watched split",
-        "train/pixel_accuracy_pct": "Pixel accuracy, training (%)",
-        "val/pixel_accuracy_pct": "Pixel accuracy, watched split (%)",
-        "train/miou_pct": "mIoU, training (%)",
-        "val/miou_pct": "mIoU, watched split (%)",
-    }
-    panels = tuple(Panel("curve", title, (metric,), x="epoch") for metric, title in titles.items())
-    return Section("curves", "Training curves", panels, EVERY_RUN)
-
-
-def _classes() -> Section:
-    return Section("classes", "IoU of each class", (CLASS_IOU, CONFUSION), EVERY_RUN)
-
-
-def _comparison() -> Section:
-    return Section("comparison", "Runs side by side", (Panel("comparison", "Configurations and scores"),), EVERY_RUN)
-
-
-def _overlays() -> Section:
-    panel = Panel("media", "Test frames with prediction and truth", ("test/predictions",))
-    return Section("overlays", "Predictions", (panel,), EVERY_RUN)
-
-
-def _speed() -> Section:
-    panels = (
-        Panel("bars", "Seconds of the last epoch", ("train/seconds",)),
-        Panel("curve", "Seconds of each epoch", ("train/seconds",), x="epoch"),
-        Panel("curve", "Loss, training, over seconds since the start", ("train/loss",), x="_runtime"),
-    )
-    return Section("speed", "Speed", panels, EVERY_RUN)

@@ -81,11 +81,10 @@ class Dashboard:
     def workspaces(self) -> dict[str, tuple[Section, ...]]:
         """Name of each workspace to its sections; it shows the runs of the first of them."""
         measured = [section for section in self.tables if any(panel.metrics for panel in section.panels)]
-        return {section.id: (section, *self._beside(section)) for section in measured}
-
-    def _beside(self, section: Section) -> list[Section]:
-        """Leave out what a table's own section shows already."""
-        return [common for common in self.common if not set(common.panels) <= set(section.panels)]
+        return {
+            own.id: (own, *(section for section in self.common if not set(section.panels) <= set(own.panels)))
+            for own in measured  # what a table's own section shows already is left out of the others
+        }
 
 
 def outline(dashboard: Dashboard, project: str) -> str:
@@ -99,12 +98,7 @@ def outline(dashboard: Dashboard, project: str) -> str:
 
 
 def to_json(dashboard: Dashboard, project: str) -> str:
-    """Return the specification as JSON; sections stand in it once, pages name them.
-
-    Args:
-        dashboard: to print.
-        project: W&B project that it is for.
-    """
+    """Return the specification as JSON; sections stand in it once, pages name them."""
     workspaces = [
         {"name": name, "runs": asdict(sections[0].runs), "sections": [section.id for section in sections]}
         for name, sections in dashboard.workspaces.items()

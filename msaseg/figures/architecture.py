@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from hydra.utils import instantiate
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from msaseg.config import compose_run, plain
 from msaseg.figures.diagram import diagram
@@ -15,6 +14,9 @@ from msaseg.nets.msanet.attention import PositionAttention
 from msaseg.nets.msanet.decoder import Decoder, DecoderStage
 from msaseg.nets.msanet.net import MSANet
 from msaseg.tables.protocols import Protocol
+
+Seen = dict[nn.Module, tuple[tuple[Any, ...], Any]]
+"""Inputs and output of each part of a net."""
 
 
 def architecture(protocol: Protocol) -> Drawing:
@@ -34,19 +36,21 @@ def measure(net: MSANet, encoder: str, size: tuple[int, int]) -> Edges:
     """Run one image through a net and note what passes along its edges.
 
     Args:
-        net: with fusion "concat"; it is moved to the meta device, where shapes are all that is computed.
+        net: with fusion "concat"; it is moved to the meta device, where shapes are all that is computed, and keeps
+            the hooks.
         encoder: what its encoder is called.
         size: (h, w) of the image.
     """
-    watch = _Watch(net.to("meta").eval())
+    net, seen = net.to("meta").eval(), Seen()
+    for part in net.modules():
+        part.register_forward_hook(lambda part, inputs, output: seen.update({part: (inputs, output)}))
     with torch.no_grad():
         logits, extra = net(torch.zeros(1, 3, *size, device="meta"), auxiliary=True)
-    watch.stop()
     outputs = {"segmentation": (net.decoder, logits)}
     if net.boundary is not None:
         outputs["boundary"] = (net.boundary, extra["boundary"])
-    (padded,), stages = watch.seen[net.encoder]
-    _, pooled = watch.seen[net.pooling]
+    (padded,), stages = seen[net.encoder]
+    _, pooled = seen[net.pooling]
     height = padded.shape[-2]
     return Edges(
         encoder=encoder,
@@ -54,44 +58,29 @@ def measure(net: MSANet, encoder: str, size: tuple[int, int]) -> Edges:
         image=(3, *size),
         padded=_shape(padded),
         stages={height // maps.shape[-2]: _shape(maps) for maps in stages},
-        projected={int(stride): _shape(watch.seen[module][1]) for stride, module in net.pooling.projections.items()},
+        projected={int(stride): _shape(seen[module][1]) for stride, module in net.pooling.projections.items()},
         pooled={stride: [_shape(maps) for maps in group] for stride, group in pooled.items()},
-        joined={int(stride): _shape(watch.seen[mix][0][0]) for stride, mix in net.fusion.mix.items()},
-        fused={int(stride): _shape(watch.seen[mix][1]) for stride, mix in net.fusion.mix.items()},
-        context=_shape(watch.seen[net.context][1]) if net.context is not None else None,
-        branches={name: _branch(decoder, output, watch) for name, (decoder, output) in outputs.items()},
+        joined={int(stride): _shape(seen[mix][0][0]) for stride, mix in net.fusion.mix.items()},
+        fused={int(stride): _shape(seen[mix][1]) for stride, mix in net.fusion.mix.items()},
+        context=_shape(seen[net.context][1]) if net.context is not None else None,
+        branches={name: _branch(decoder, output, seen) for name, (decoder, output) in outputs.items()},
     )
 
 
-def _branch(decoder: Decoder, output: Tensor, watch: "_Watch") -> Branch:
+def _branch(decoder: Decoder, output: Tensor, seen: Seen) -> Branch:
     stages = {int(stride): stage for stride, stage in decoder.stages.items() if isinstance(stage, DecoderStage)}
     attends = [2 * stride for stride, stage in stages.items() if isinstance(stage.attention, PositionAttention)]
     finest = min(stages)
     attends += [finest] if isinstance(decoder.attention, PositionAttention) else []
     return Branch(
         start=decoder.start,
-        upsampled={stride: _shape(watch.seen[stage.upsample][1]) for stride, stage in stages.items()},
-        joined={stride: _shape(watch.seen[stage][1]) for stride, stage in stages.items()},
+        upsampled={stride: _shape(seen[stage.upsample][1]) for stride, stage in stages.items()},
+        joined={stride: _shape(seen[stage][1]) for stride, stage in stages.items()},
         attends=tuple(attends),
         last=(decoder.to_full_size.kernel_size[0], decoder.to_full_size.stride[0]),
-        full=_shape(watch.seen[decoder.to_full_size][1]),
+        full=_shape(seen[decoder.to_full_size][1]),
         output=_shape(output),
     )
-
-
-class _Watch:
-    """Remembers the inputs and the output of every part of a net."""
-
-    def __init__(self, net: nn.Module) -> None:
-        self.seen: dict[nn.Module, tuple[tuple[Any, ...], Any]] = {}
-        self.handles: list[RemovableHandle] = [part.register_forward_hook(self._note) for part in net.modules()]
-
-    def _note(self, part: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - as torch calls it
-        self.seen[part] = (inputs, output)
-
-    def stop(self) -> None:
-        for handle in self.handles:
-            handle.remove()
 
 
 def _shape(maps: Tensor) -> Shape:

@@ -18,10 +18,10 @@ FILLS = (GREY, PALETTE[1])
 """Of the branch that predicts, and of the one that serves training alone."""
 
 
+@style()
 def diagram(edges: Edges, title: str) -> Figure:
     """Return the diagram: strides grow downwards, data flow from left to right and up again."""
-    with style():
-        return _Diagram(edges).draw(title)
+    return _Diagram(edges).draw(title)
 
 
 class _Diagram:

@@ -33,7 +33,7 @@ class Street(NamedTuple):
 
 def frame(protocol: Protocol) -> Drawing:
     """Draw Fig. 1: an image and its label in colours, with the classes named."""
-    street = middle_frame(protocol)
+    [street] = read([], protocol)
     panels = [
         Panel(street.image, "image"),
         Panel(coloured(resize_label(street.label, street.image.shape[:2])), "label"),
@@ -44,7 +44,7 @@ def frame(protocol: Protocol) -> Drawing:
 
 def masks(protocol: Protocol) -> Drawing:
     """Draw Fig. 2: the pixels of each class of the same frame in black."""
-    street = middle_frame(protocol)
+    [street] = read([], protocol)
     panels = [_mask(street.label, index, name) for index, name in enumerate(CLASSES)]
     rows = [panels[start : start + MASK_COLUMNS] for start in range(0, len(panels), MASK_COLUMNS)]
     caption = (
@@ -52,16 +52,6 @@ def masks(protocol: Protocol) -> Drawing:
         f"all pixels. {source(protocol)}"
     )
     return Drawing(sheet(rows, source(protocol)), caption, frames=[street.name])
-
-
-def middle_frame(protocol: Protocol) -> Street:
-    """Return the middle frame of the official test part, in the order of the names, at a panel's size.
-
-    Raises:
-        Skipped: the frames are not on this machine.
-    """
-    [street] = read([], protocol)
-    return street
 
 
 def read(names: Sequence[str], protocol: Protocol) -> list[Street]:

@@ -36,7 +36,7 @@ def place(axes: Axes, points: Sequence[Point], names: Sequence[str], obstacles: 
     assert isinstance(figure, Figure)
     unit = figure.dpi / 72  # pixels a point of type
     at = [_pixel(axes, point) for point in points]
-    boxes = [_around(x, y, 8 * unit, 8 * unit) for x, y in at]
+    boxes = [Bbox.from_bounds(x - 4 * unit, y - 4 * unit, 8 * unit, 8 * unit) for x, y in at]
     lines = [(_pixel(axes, start), _pixel(axes, end)) for start, end in obstacles]
     frame = axes.get_window_extent()
     for pixel, point, name in sorted(zip(at, points, names, strict=True), key=lambda entry: -entry[0][1]):
@@ -46,10 +46,12 @@ def place(axes: Axes, points: Sequence[Point], names: Sequence[str], obstacles: 
         distance, box = _free(pixel, extent, unit, frame, boxes, lines)
         boxes.append(box)
         middle = ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)
+        looks: dict[str, Any] = {"fontsize": SIZE, "ha": "center", "va": "center"}
         if distance > LEADER:
             lines.append((pixel, middle))
+            looks["arrowprops"] = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
         offset = ((middle[0] - pixel[0]) / unit, (middle[1] - pixel[1]) / unit)
-        _write(axes, name, point, offset, leader=distance > LEADER)
+        axes.annotate(name, point, offset, textcoords="offset points", **looks)
 
 
 def _free(
@@ -93,12 +95,6 @@ def _places(at: Point, extent: Bbox, unit: float) -> tuple[np.ndarray, np.ndarra
     return distances, np.hstack([middles - size / 2, middles + size / 2])
 
 
-def _write(axes: Axes, name: str, point: Point, offset: Point, leader: bool) -> None:
-    arrow = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3} if leader else None
-    middle: dict[str, Any] = {"ha": "center", "va": "center"}
-    axes.annotate(name, point, offset, textcoords="offset points", fontsize=SIZE, arrowprops=arrow, **middle)
-
-
 def _extent(axes: Axes, name: str) -> Bbox:
     text = axes.text(0.5, 0.5, name, transform=axes.transAxes, fontsize=SIZE)
     extent = text.get_window_extent()
@@ -108,10 +104,6 @@ def _extent(axes: Axes, name: str) -> Bbox:
 
 def _crosses(line: Line, box: Bbox) -> bool:
     return Path(line).intersects_bbox(box, filled=False)
-
-
-def _around(x: float, y: float, width: float, height: float) -> Bbox:
-    return Bbox.from_bounds(x - width / 2, y - height / 2, width, height)
 
 
 def _pixel(axes: Axes, point: Point) -> Point:

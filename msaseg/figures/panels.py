@@ -32,16 +32,12 @@ def enlarged(pixels: Pixels) -> Pixels:
     return pixels.repeat(times, axis=0).repeat(times, axis=1)
 
 
+@style()
 def sheet(rows: Sequence[Sequence[Panel]], source: str, classes: Sequence[str] = ()) -> Figure:
     """Return panels in rows, a legend of these classes, and a line that names the source.
 
     All panels of a column have one width, all of a row one height.
     """
-    with style():
-        return _sheet(rows, source, classes)
-
-
-def _sheet(rows: Sequence[Sequence[Panel]], source: str, classes: Sequence[str]) -> Figure:
     widths = [panel.pixels.shape[1] for panel in rows[0]]
     heights = [row[0].pixels.shape[0] for row in rows]
     width = sum(widths) + GAP * (len(widths) + 1)

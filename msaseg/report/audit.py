@@ -1,7 +1,6 @@
 """The audit of the paper, `docs/audit.md`, as a part of the page."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +34,9 @@ def audit(file: Path, address: str) -> Audit | None:
     if not file.exists():
         return None
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = _without_title(markdown.parse(file.read_text(encoding="utf-8")))
+    tokens = markdown.parse(file.read_text(encoding="utf-8"))
+    title = next((number for number, token in enumerate(tokens) if token.tag == "h1"), len(tokens))
+    del tokens[title : title + 3]  # its opening, text and closing
     groups: list[tuple[str, str]] = []
     for number, token in enumerate(tokens):
         if token.type == "heading_open":
@@ -46,16 +47,6 @@ def audit(file: Path, address: str) -> Audit | None:
         if token.type == "table_open":
             token.attrSet("class", "plain")
     return Audit(markdown.renderer.render(tokens, markdown.options, {}), tuple(groups))
-
-
-def _without_title(tokens: Sequence[Token]) -> list[Token]:
-    kept, title = [], False
-    for token in tokens:
-        title = title or (token.type == "heading_open" and token.tag == "h1")
-        if not title:
-            kept.append(token)
-        title = title and token.type != "heading_close"
-    return kept
 
 
 def _move(opening: Token, closing: Token, groups: list[tuple[str, str]], text: str) -> None:

@@ -1,6 +1,5 @@
 """Everything that the page shows, gathered from the records, the drawn figures and the audit."""
 
-import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +9,10 @@ from msaseg.charts.chart import Chart, Matrix
 from msaseg.config import ROOT
 from msaseg.report.audit import Audit, audit
 from msaseg.report.heatmap import heatmap
-from msaseg.report.pictures import Drawn, Picture, drawn, of_protocols
+from msaseg.report.pictures import Picture, drawn, of_protocols
 from msaseg.report.plots import Json, plot
 from msaseg.report.progress import State, states
-from msaseg.report.provenance import Origin, anchor, newest, on_hover, origins, relative
+from msaseg.report.provenance import Origin, anchor, on_hover, origins, relative
 from msaseg.tables.cells import FilledTable
 from msaseg.tables.decide import Verdict
 from msaseg.tables.layout import Entry, Grid, Kind, layout
@@ -84,16 +83,14 @@ class TableSection:
 
     def hover(self, entry: Entry) -> str:
         """Return where a number of ours comes from."""
-        runs = [run for run in self._behind(entry) if entry.column in run.values]
+        behind = [run for one in self.filled if one.protocol.name == entry.protocol for run in one.behind(entry.row)]
+        runs = [run for run in behind if entry.column in run.values]
         return on_hover(entry.protocol, entry.column, runs) if entry.kind is Kind.OURS and runs else ""
 
     def link(self, entry: Entry) -> str:
         """Return the id of the first run behind a number of ours."""
         known = entry.kind is Kind.OURS and not entry.missing
         return anchor(self.table, entry.protocol, entry.row) if known else ""
-
-    def _behind(self, entry: Entry) -> list[Run]:
-        return [run for one in self.filled if one.protocol.name == entry.protocol for run in one.behind(entry.row)]
 
 
 @dataclass(frozen=True)
@@ -167,9 +164,11 @@ def gather(
     results.prepare(ordered, shown)
     filled = {table.id: results.shown(table, shown) for table in ordered}
     all_charts = charts(ordered, results, shown)
-    pictures = drawn(folder / "figures", [chart.id for chart in all_charts], results)
-    ours = of_protocols(pictures.pictures, known, protocol_names())  # the network is drawn also where nothing has run
-    plots = {chart.id: (chart, _plot(chart, ordered, pictures)) for chart in all_charts}
+    pictures, files = drawn(folder / "figures", [chart.id for chart in all_charts], results)
+    ours = of_protocols(pictures, known, protocol_names())  # the network is drawn also where nothing has run
+    plots = {
+        chart.id: (chart, _plot(chart, results.tables.get(chart.table), files.get(chart.id))) for chart in all_charts
+    }
     changes = [f"{id}-{shown[0]}" for id in ABLATIONS if f"{id}-{shown[0]}" in plots]
     sections = {
         table.id: _table_section(
@@ -179,7 +178,8 @@ def gather(
         )
         for table in ordered
     }
-    last = newest(itertools.chain.from_iterable(filled.values()))
+    runs = [run for shown_of in filled.values() for one in shown_of for run in one.runs]
+    last = max(runs, key=lambda run: (run.finished, str(run.path)), default=None)
     docs = relative(ROOT / "docs", folder)
     found = sorted(verdicts(ordered, results, shown), key=lambda pair: shown.index(pair[1].protocol))
     return Content(
@@ -200,23 +200,16 @@ def gather(
     )
 
 
-def _plot(chart: Chart | Matrix, tables: Sequence[Table], pictures: Drawn) -> Plot:
-    note = next((table.note for table in tables if table.id == chart.table), "")
-    file = (pictures.files or {}).get(chart.id)
+def _plot(chart: Chart | Matrix, table: Table | None, file: str | None) -> Plot:
+    """Return a chart as it stands below its table, whose title and note it does not repeat."""
+    title = chart.title.removeprefix(f"{table.title}, ") if table else chart.title
     return Plot(
         id=chart.id,
-        title=_own_words(chart, tables),
-        note=chart.note.removesuffix(note).strip(),
+        title=title[:1].upper() + title[1:],
+        note=chart.note.removesuffix(table.note if table else "").strip(),
         figure=plot(chart) if isinstance(chart, Chart) else heatmap(chart),
         file=f"figures/{file}" if file else "",
     )
-
-
-def _own_words(chart: Chart | Matrix, tables: Sequence[Table]) -> str:
-    """Return what a chart's title adds to that of its table."""
-    heading = next((table.title for table in tables if table.id == chart.table), "")
-    words = chart.title.removeprefix(f"{heading}, ")
-    return words[:1].upper() + words[1:]
 
 
 def _table_section(filled: Sequence[FilledTable], plots: Sequence[Plot], folder: Path) -> TableSection:

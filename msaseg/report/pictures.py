@@ -49,21 +49,8 @@ class Picture:
     runs: int
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """What there is of the figures.
-
-    Args:
-        pictures: that can be shown.
-        files: id of each figure in the index to its file's name, whether shown or not.
-    """
-
-    pictures: Sequence[Picture] = ()
-    files: dict[str, str] | None = None
-
-
-def drawn(folder: Path, plotted: Collection[str], results: Results) -> Drawn:
-    """Return the figures of a folder.
+def drawn(folder: Path, plotted: Collection[str], results: Results) -> tuple[list[Picture], dict[str, str]]:
+    """Return the figures of a folder that can be shown, and the file's name of each figure by its id, shown or not.
 
     A figure whose records are no longer there is passed over: it shows numbers that nothing stands behind.
 
@@ -73,9 +60,9 @@ def drawn(folder: Path, plotted: Collection[str], results: Results) -> Drawn:
         results: is told of a file that cannot be read.
     """
     file = folder / INDEX
+    pictures, files = list[Picture](), dict[str, str]()
     if not file.exists():
-        return Drawn()
-    pictures, files = [], {}
+        return pictures, files
     try:
         for id, entry in json.loads(file.read_text(encoding="utf-8")).items():
             files[id] = _file(entry)
@@ -87,7 +74,7 @@ def drawn(folder: Path, plotted: Collection[str], results: Results) -> Drawn:
         results.cannot_read(file, UserError(wrong))
     except OSError as error:
         results.cannot_read(file, UserError(f"{error.filename}: {error.strerror}; run `make figures`"))
-    return Drawn(pictures, files)
+    return pictures, files
 
 
 def of_protocols(pictures: Sequence[Picture], shown: Sequence[str], known: Sequence[str]) -> list[Picture]:

@@ -50,7 +50,6 @@ def layout(x_title: str, y_title: str, height: int) -> Json:
         "gridcolor": "@rule",
         "linecolor": "@rule",
         "tickcolor": "@rule",
-        "title": {"standoff": 8},
     }
     return {
         "height": height,

@@ -30,14 +30,12 @@ class State:
         total: runs of all tables; one that several tables share counts once.
         tables: table id to its own runs.
         hours: that the recorded runs took together.
-        missing: the command that lists the runs without a record.
     """
 
     protocol: Protocol
     total: Progress
     tables: dict[str, Progress]
     hours: float
-    missing: str
 
 
 def states(tables: Sequence[Table], results: Results, protocols: Sequence[str]) -> list[State]:
@@ -60,5 +58,4 @@ def _state(tables: Sequence[Table], results: Results, protocol: Protocol) -> Sta
         total=Progress(len(asked & recorded.keys()), len(asked)),
         tables=progress,
         hours=sum(recorded.values()) / 3600,
-        missing=f"python -m msaseg.tables missing --protocol {protocol.name}",
     )

@@ -43,12 +43,7 @@ def anchor(table: Table, protocol: str, row: str) -> str:
 
 
 def origins(filled: Iterable[FilledTable], folder: Path) -> list[Origin]:
-    """Return every run behind a table: protocol by protocol, row by row, seed by seed.
-
-    Args:
-        filled: the table under each protocol.
-        folder: of the page.
-    """
+    """Return every run behind a table, for a page in this folder: protocol by protocol, row by row, seed by seed."""
     lines = []
     for one in filled:
         protocol, seen = one.protocol.name, set[str]()
@@ -82,12 +77,6 @@ def commit(run: Run) -> str:
 def relative(path: Path, folder: Path) -> str:
     """Return the address of a file as seen from a page in a folder."""
     return Path(os.path.relpath(path, folder)).as_posix()
-
-
-def newest(filled: Iterable[FilledTable]) -> Run | None:
-    """Return the run that finished last."""
-    runs = [run for one in filled for run in one.runs]
-    return max(runs, key=lambda run: (run.finished, str(run.path)), default=None)
 
 
 def _value(run: Run, column: str) -> str:

@@ -2,7 +2,10 @@
 
 import itertools
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
+
+import numpy as np
 
 
 class RankCorrelation(NamedTuple):
@@ -29,25 +32,8 @@ def rank_correlation(a: Sequence[float], b: Sequence[float]) -> RankCorrelation:
     if len(a) < 2:
         raise ValueError("a rank correlation needs two things or more")
     pairs = list(itertools.combinations(zip(a, b, strict=True), 2))
-    score = sum(_sign(x1 - x0) * _sign(y1 - y0) for (x0, y0), (x1, y1) in pairs)
-    by_inversions = _orders_by_inversions(len(a))
-    as_strong = sum(
-        count for inversions, count in enumerate(by_inversions) if abs(len(pairs) - 2 * inversions) >= abs(score)
-    )
-    return RankCorrelation(score / len(pairs), as_strong / sum(by_inversions))
-
-
-def _sign(number: float) -> int:
-    return (number > 0) - (number < 0)
-
-
-def _orders_by_inversions(things: int) -> list[int]:
-    """Return how many orders of so many things have 0, 1, 2, ... pairs the wrong way round."""
-    counts = [1]
-    for more in range(1, things):
-        longer = [0] * (len(counts) + more)
-        for shift in range(more + 1):
-            for inversions, count in enumerate(counts):
-                longer[inversions + shift] += count
-        counts = longer
-    return counts
+    score = sum(np.sign(x1 - x0) * np.sign(y1 - y0) for (x0, y0), (x1, y1) in pairs)
+    # how many orders of the things have 0, 1, 2, ... pairs the wrong way round
+    orders = reduce(np.convolve, [np.ones(places) for places in range(1, len(a) + 1)])
+    as_strong = np.abs(len(pairs) - 2 * np.arange(len(orders))) >= abs(score)
+    return RankCorrelation(float(score / len(pairs)), float(orders[as_strong].sum() / orders.sum()))

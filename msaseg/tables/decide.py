@@ -121,7 +121,7 @@ def _scored(claim: Claim, filled: FilledTable) -> Verdict:
         return Verdict(claim, protocol, Word.NOT_MEASURED, "the rows have no seed in common")
     behind = [(factor / len(seeds), runs[row][seed]) for row, factor in chosen.items() for seed in seeds]
     effect = sum(factor * run.number(claim.column) for factor, run in behind) - (claim.number or 0.0)
-    interval = _over_frames(claim, behind)
+    interval = change_over_frames(behind, claim.number or 0.0) if claim.column == "miou_pct" else None
     spread = seed_spread(
         [[run.number(claim.column) for run in _by_seed(claim, filled, row).values()] for row in filled.table.rows]
     )
@@ -157,12 +157,6 @@ def _by_seed(claim: Claim, filled: FilledTable, row: str) -> dict[int, Run]:
 def _counts(cell: Cell) -> bool:
     """Return whether a cell's runs are there with a value, and are those that the configuration makes today."""
     return not {"missing", "undefined", "stale", "weights", "dirty"} & set(cell.marks)
-
-
-def _over_frames(claim: Claim, behind: Sequence[tuple[float, Run]]) -> Interval | None:
-    if claim.column != "miou_pct":
-        return None
-    return change_over_frames(behind, claim.number or 0.0)
 
 
 def change_over_frames(behind: Sequence[tuple[float, Run]], level: float = 0.0) -> Interval | None:

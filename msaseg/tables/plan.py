@@ -69,21 +69,18 @@ class Plan:
         """Return the seeds that the table's sweep asks for under a protocol."""
         return list(self._sweep(table, protocol)["seeds"])
 
-    def points(
-        self, table: Table, protocol: str, seeds: Sequence[int] | None = None, extra: Sequence[str] = ()
-    ) -> list[Point]:
+    def points(self, table: Table, protocol: str, seeds: Sequence[int] | None = None) -> list[Point]:
         """Return the runs of a table under a protocol, in the order of its rows.
 
         Args:
             table: the table to fill.
             protocol: name of the protocol to run under.
             seeds: to run instead of those that the sweep names.
-            extra: further overrides of every run.
 
         Raises:
             UserError: the experiment does not compose, or its sweep reaches other rows than are declared.
         """
-        sweep = self._sweep(table, protocol, extra)
+        sweep = self._sweep(table, protocol)
         return [
             Point(table.id, protocol, row, seed, digest, (*overrides, f"seed={seed}"))
             for row, digest, _, overrides in sorted(sweep["rows"], key=lambda entry: list(table.rows).index(entry[0]))
@@ -107,7 +104,7 @@ class Plan:
             UserError: as in `points`.
         """
         wanted = list(wanted)
-        jobs = dict(_sweep_job(table.id, f"protocol={name}") for table, name in wanted)
+        jobs = dict(_sweep_job(table.id, name) for table, name in wanted)
         jobs |= dict(_protocol_job(name) for _, name in wanted)
         keys = [key for key in jobs if key not in self.cache]
         count = min(os.cpu_count() or 1, len(keys))
@@ -119,9 +116,9 @@ class Plan:
             for part, answers in zip(parts, done, strict=True):
                 self.cache.keep(dict(zip(part, answers, strict=True)))
 
-    def _sweep(self, table: Table, protocol: str, extra: Sequence[str] = ()) -> dict[str, Any]:
+    def _sweep(self, table: Table, protocol: str) -> dict[str, Any]:
         """Return `rows`, a [row, config hash, net hash, overrides without the seed] each, and `seeds`."""
-        key, job = _sweep_job(table.id, f"protocol={protocol}", *extra)
+        key, job = _sweep_job(table.id, protocol)
         answer = self.cache.get(key, lambda: _composed([job])[0])
         _check_rows(table, [entry[0] for entry in answer["rows"]], job[0])
         return dict(answer)
@@ -153,9 +150,9 @@ def _protocol_job(name: str) -> tuple[str, Job]:
     return f"protocol {name}", (f"conf/protocol/{name}.yaml", partial(compose_protocol, name))
 
 
-def _sweep_job(table: str, *chosen: str) -> tuple[str, Job]:
-    where = f"conf/experiment/{table}.yaml with {' '.join(chosen)}"
-    return f"sweep {' '.join((table, *chosen))}", (where, partial(_sweep, table, *chosen))
+def _sweep_job(table: str, protocol: str) -> tuple[str, Job]:
+    where = f"conf/experiment/{table}.yaml with protocol={protocol}"
+    return f"sweep {table} protocol={protocol}", (where, partial(_sweep, table, protocol))
 
 
 def _composed(jobs: Sequence[Job]) -> list[Composed]:
@@ -172,9 +169,9 @@ def _composed(jobs: Sequence[Job]) -> list[Composed]:
     return done
 
 
-def _sweep(table: str, *chosen: str) -> dict[str, Any]:
+def _sweep(table: str, protocol: str) -> dict[str, Any]:
     """Return `rows` and `seeds` (`Plan._sweep`) of the jobs that Hydra's sweeper would make."""
-    arguments = [f"+experiment={table}", *chosen]
+    arguments = [f"+experiment={table}", f"protocol={protocol}"]
     base = compose("train", arguments, return_hydra_config=True)
     params = OmegaConf.to_container(base.hydra.sweeper.params or OmegaConf.create(), resolve=True)
     assert isinstance(params, dict)

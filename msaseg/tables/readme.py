@@ -40,7 +40,7 @@ def headline(results: Results) -> Iterator[str]:
 
 def _line(filled: FilledTable, row: str) -> str:
     table = filled.table
-    name = f"[{table.title.partition(':')[0]}](experiments/tables/{table.id}.md), {table.rows[row].label}"
+    name = f"[{table.short}](experiments/tables/{table.id}.md), {table.rows[row].label}"
     cell = filled.cells[row, SCORE]
     cells = [name, show_paper(cell.paper), str(ours(cell, filled)), _interval(filled, row), f"`{filled.protocol.name}`"]
     return f"| {' | '.join(cells)} |"

@@ -124,11 +124,6 @@ def announcement(left: Sequence[Work], protocol: Protocol, places: Places) -> st
 
     A table's runs on like hardware tell the time; where there are none, the protocol does, and `COMPUTED` for a
     table that trains nothing.
-
-    Args:
-        left: tables with missing runs.
-        protocol: that they run under.
-        places: of this machine.
     """
     names = sorted({gpu.name or "GPU" for gpu in places.gpus})
     hardware = f"{len(places.gpus)} x {', '.join(names)}" if names else f"CPU, {os.cpu_count()} cores"

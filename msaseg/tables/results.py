@@ -1,10 +1,11 @@
 """Every record that there is, read once a command, and the tables that the records fill."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from msaseg.cli.errors import UserError
+from msaseg.config import net_hash
 from msaseg.records.places import records_root
 from msaseg.records.run import NO_TABLE, RunRecord
 from msaseg.records.speed import SpeedRecord
@@ -13,7 +14,6 @@ from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import protocol_names
 from msaseg.tables.runs import SPEED, Run, measured_run, trained_run
 from msaseg.tables.spec import Table, load_tables, made_under
-from msaseg.tables.speeds import latest_speeds
 
 
 class Results:
@@ -134,3 +134,31 @@ class Results:
     def cannot_read(self, path: Path, error: Exception) -> None:
         """Keep why a file cannot be read."""
         self.unreadable[path] = str(error)
+
+
+def latest_speeds(
+    records: Iterable[tuple[Path, SpeedRecord]], rows: Mapping[str, str], table: Table
+) -> list[tuple[Path, SpeedRecord, str]]:
+    """Return path, record and row of the latest measurement of each row on each kind of device.
+
+    A measurement belongs to a row if it is of the net that the row trains, whatever its classes and weights, and was
+    made as `table.speed` says, of the net alone.
+
+    Args:
+        records: every measurement with its file.
+        rows: `net_hash` of the net that a row trains to that row.
+        table: to fill.
+    """
+    latest: dict[tuple[str, str], tuple[Path, SpeedRecord, str]] = {}
+    for path, record in records:
+        row = rows.get(net_hash(record.config["net"]))
+        if row is None or not _as_asked(record, table):
+            continue
+        key = (row, record.hardware["kind"])
+        if key not in latest or latest[key][1].finished < record.finished:
+            latest[key] = (path, record, row)
+    return [found for _, found in sorted(latest.items())]
+
+
+def _as_asked(record: SpeedRecord, table: Table) -> bool:
+    return not any(record.include.values()) and all(getattr(record, key) == value for key, value in table.speed.items())

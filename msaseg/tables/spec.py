@@ -1,7 +1,7 @@
 """What a table is: its rows, the paper's numbers and their source, read from the experiment files."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,6 @@ from msaseg.cli.errors import UserError
 from msaseg.config import CONF
 from msaseg.tables.claim import Claim, read_claim
 
-KEYS = {"id", "title", "source", "row_header", "columns", "tolerance", "rows", "transposed", "texts", "note", "speed"}
-KEYS |= {"claims", "untestable", "protocols"}
 RECIPE = "recipe/"
 """What the keys of columns begin with that hold a choice of the training, as text."""
 
@@ -73,6 +71,11 @@ class Table:
     untestable: Mapping[str, str] = field(default_factory=dict)
     protocols: tuple[str, ...] = ()
 
+    @property
+    def short(self) -> str:
+        """What its title says before the colon, such as "Table 2"."""
+        return self.title.partition(":")[0]
+
     def printed(self, row: str, column: str) -> float | str | None:
         """Return what the paper prints in a cell."""
         return self.rows[row].paper.get(column)
@@ -116,7 +119,7 @@ def read_table(file: Path) -> Table:
 
 
 def _table(content: dict[Any, Any], stem: str) -> Table:
-    _known(content, KEYS, "table")
+    _known(content, {key.name for key in fields(Table)}, "table")
     if content.get("id") != stem:
         raise ValueError(f"table.id is {content.get('id')!r}, must be the file's stem {stem!r}")
     columns = _mapping(content, "columns")

@@ -46,7 +46,7 @@ def page(found: Sequence[tuple[Table, Verdict]]) -> str:
     lines += ["|---|---|---|---|---:|---:|---:|---:|---|"]
     for table, verdict in found:
         claim = verdict.claim
-        cells = [_short(table), f"{claim.says} (p. {claim.page})", f"`{verdict.protocol}`", f"**{verdict.word}**"]
+        cells = [table.short, f"{claim.says} (p. {claim.page})", f"`{verdict.protocol}`", f"**{verdict.word}**"]
         numbers = [_effect(verdict), _ends(verdict), _bound(verdict), str(verdict.seeds or "")]
         lines.append(f"| {' | '.join([*cells, *numbers, verdict.why])} |")
     rules = "The rules, and which of them were written when: [docs/verdicts.md](../../docs/verdicts.md)."
@@ -105,10 +105,6 @@ def _ends(verdict: Verdict) -> str:
 
 def _bound(verdict: Verdict) -> str:
     return "" if verdict.seed_bound is None else f"{verdict.seed_bound:.2f}"
-
-
-def _short(table: Table) -> str:
-    return table.title.partition(":")[0]
 
 
 def _effect(verdict: Verdict) -> str:
