@@ -27,7 +27,8 @@ def draw(chart: Chart | Matrix) -> Figure:
     """Return the figure of a chart; what has no number is left empty."""
     with style():
         figure = _matrix(chart) if isinstance(chart, Matrix) else _chart(chart)
-        figure.draw_without_rendering()
+        engine: Any = figure.get_layout_engine()
+        engine.execute(figure)
         figure.set_layout_engine("none")  # else it would be laid out anew for each file
         if isinstance(chart, Chart) and any(series.names for series in chart.series):
             _name(figure.axes[0], chart)
