@@ -5,8 +5,12 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
+import pytest
+import pytorch_lightning as pl
+
 from msaseg.config import ROOT
 from msaseg.records.run import RunRecord
+from msaseg.training.module import SegmentationModule
 
 TINY = [
     "protocol=smoke",
@@ -20,13 +24,55 @@ TINY = [
 ODD_FOLDER = "a = b, 'c' \"d\" [e] {f} $g %h é\u4e00"
 """Signs that Hydra, a shell or a table might take for its own."""
 
-
 LIGHT_PRELOAD = ("msaseg.sweep.job", "msaseg.tables.plan", "msaseg.tables.record_path")
 """What the stand-ins for runs in sweeps find loaded: they train nothing."""
+
+STAND_IN = """
+    import os, sys, time
+    from msaseg.config import compose_run
+    from msaseg.tables.record_path import path_of_record
+
+    config = compose_run(sys.argv[1:])
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES")
+    print("training", config.row, "in process", os.getpid(), "on GPUs", gpus, flush=True)
+    todo = os.environ.get(f"BREAK_{config.row}")
+    if todo == "raise":
+        raise RuntimeError("loss is NaN")
+    if todo == "kill":
+        os.kill(os.getpid(), 9)
+    time.sleep(float(os.environ.get("SECONDS", "0")))
+    record = path_of_record(config)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text("{}")
+"""
+"""A run that takes `SECONDS`, if its environment does not have `BREAK_` and its row."""
 
 
 def records(folder):
     return [RunRecord.load(path) for path in sorted((folder / "records").rglob("*.json"))]
+
+
+def lose_power(cli, words, epoch=None):
+    """Start a run that is cut off in the second step of an epoch, counted from 0, or after the last one."""
+    kind, name = (pl.Trainer, "test") if epoch is None else (SegmentationModule, "training_step")
+    whole = getattr(kind, name)
+
+    def cut(self, *arguments, **named):
+        if epoch is None or (self.current_epoch == epoch and arguments[1] == 1):
+            raise OSError("power cut")
+        return whole(self, *arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kind, name, cut)
+        with pytest.raises(OSError, match="power cut"):
+            cli(*words)
+
+
+def piped(folder, *words, **variables):
+    """Start Python on words; what is started writes below a folder, its output and its errors into pipes."""
+    environment = {"MSASEG_OUTPUTS": str(folder), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"} | variables
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment, **pipes)
 
 
 @contextmanager

@@ -7,9 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
+
+from waiting import wait_until
 
 PROGRAMS = {"munged": "munge", "slurmctld": "slurmctld", "slurmd": "slurmd", "sbatch": "slurm-client"}
 """What must be there, and the Debian package that has it."""
@@ -142,13 +143,6 @@ def free_ports(count):
     for each in sockets:
         each.close()
     return ports
-
-
-def wait_until(true, otherwise, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, otherwise()
-        time.sleep(0.2)
 
 
 if __name__ == "__main__" and missing_packages():

@@ -1,4 +1,4 @@
-"""What a run goes on from: the latest checkpoint that is whole, and weights that are there whole or not at all."""
+"""What a run goes on from: the latest checkpoint that is whole."""
 
 import shutil
 
@@ -125,14 +125,3 @@ def test_every_flipped_byte_of_the_content_is_found(folder):
             assert all(tensor.equal(expected[name]) for name, tensor in read_intact(path)["state_dict"].items())
         except DamagedError:
             continue
-
-
-def test_weights_cut_off_while_written_leave_the_old_ones(fitted, tmp_path, monkeypatch):
-    module = fitted[1]
-    checkpoints.save_weights(module, {}, tmp_path / "weights.ckpt")
-    before = (tmp_path / "weights.ckpt").read_bytes()
-    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        checkpoints.save_weights(module, {}, tmp_path / "weights.ckpt")
-    assert [path.name for path in tmp_path.iterdir()] == ["weights.ckpt"]
-    assert (tmp_path / "weights.ckpt").read_bytes() == before

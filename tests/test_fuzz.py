@@ -30,57 +30,34 @@ JSON = st.recursive(
 )
 PIXELS = arrays.arrays(st.sampled_from([np.uint8, np.uint16]), (6, 8)) | arrays.arrays(np.uint8, (6, 8, 3))
 
-KEYS = [
-    *(
-        "seed",
-        "row",
-        "model",
-        "protocol",
-        "logger",
-        "trainer",
-        "debug",
-        "rerun",
-        "paths.outputs",
-        "model.net",
-        "model.lr",
-    ),
-    *(
-        "model.net.encoder",
-        "model/net/encoder",
-        "protocol.size",
-        "protocol.epochs",
-        "protocol.select",
-        "trainer.devices",
-    ),
-    *("protocol.batch_size", "protocol.lr.scratch", "data.num_workers", "table.rows", "hydra.launcher", "no.such.key"),
-]
+KEYS = ["seed", "row", "model", "protocol", "logger", "trainer", "debug", "rerun", "paths.outputs", "model.net"]
+KEYS += ["model.lr", "model.net.encoder", "model/net/encoder", "protocol.size", "protocol.epochs", "protocol.select"]
+KEYS += ["trainer.devices", "protocol.batch_size", "protocol.lr.scratch", "data.num_workers", "table.rows"]
+KEYS += ["hydra.launcher", "no.such.key"]
 VALUES = [
-    *(
-        "",
-        "null",
-        "-1",
-        "0",
-        "1e9",
-        "1e400",
-        "nan",
-        "true",
-        "[64]",
-        "[0,0]",
-        "{a: 1}",
-        "{",
-        "../..",
-        "a/b",
-        "${seed}",
-        "${",
-    ),
-    *("msanet", "best", "'", '"', "é", "\x00", "a=b", "??", "a,b", "range(0,2)", "x" * 300),
+    "",
+    "null",
+    "-1",
+    "0",
+    "1e9",
+    "1e400",
+    "nan",
+    "true",
+    "[64]",
+    "[0,0]",
+    "{a: 1}",
+    "{",
+    "../..",
+    "a/b",
+    "${seed}",
 ]
+VALUES += ["${", "msanet", "best", "'", '"', "é", "\0", "a=b", "??", "a,b", "range(0,2)", "x" * 300]
 WORDS = st.builds(
     "{}{}{}{}".format,
     st.sampled_from(["", "", "+", "++", "~"]),
     st.sampled_from(KEYS),
     st.sampled_from(["=", "=", "=", "", "@"]),
-    st.sampled_from([*VALUES, "", "\0", "x" * 300]),
+    st.sampled_from(VALUES),
 )
 
 
@@ -166,20 +143,20 @@ def test_words_of_a_run_are_taken_or_refused_in_one_line(words, cli, monkeypatch
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "words",
+    "word",
     [
-        ["~seed=null"],
-        ["~protocol"],
-        ["seed=1e9"],
-        ["protocol.epochs=1e9"],
-        ["+x={"],
-        ["row=../.."],
-        ["model=null"],
-        ["protocol.size=[0,0]"],
+        "~seed=null",
+        "~protocol",
+        "seed=1e9",
+        "protocol.epochs=1e9",
+        "+x={",
+        "row=../..",
+        "model=null",
+        "protocol.size=[0,0]",
     ],
 )
-def test_mistaken_command_ends_in_one_line(words, tmp_path):
-    command = [sys.executable, "-m", "msaseg.train", "protocol=smoke", f"paths.outputs={tmp_path}", *words]
+def test_mistaken_command_ends_in_one_line(word, tmp_path):
+    command = [sys.executable, "-m", "msaseg.train", "protocol=smoke", f"paths.outputs={tmp_path}", word]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")

@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from command_line import LIGHT_PRELOAD
+from command_line import LIGHT_PRELOAD, STAND_IN
 
 from msaseg import config
 from msaseg.cli.errors import UserError
@@ -32,23 +32,6 @@ SWEEP = """
         launcher.register(RecordPaths)
         sys.argv[1:] = launcher.reorder_flags(sys.argv[1:])
         run()
-"""
-STAND_IN = """
-    import os, sys
-    from pathlib import Path
-    from msaseg.config import compose_run
-    from msaseg.tables.record_path import path_of_record
-
-    config = compose_run(sys.argv[1:])
-    print("training", config.row, "on", os.environ.get("CUDA_VISIBLE_DEVICES"))
-    todo = os.environ.get("BREAK_" + config.row)
-    if todo == "raise":
-        raise RuntimeError("loss is NaN")
-    if todo == "kill":
-        os.kill(os.getpid(), 9)
-    record = path_of_record(config)
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text("{}")
 """
 
 
@@ -95,7 +78,7 @@ def test_sweep_with_broken_runs_names_them_and_a_second_one_makes_them_alone(tmp
     assert "done in " in mended.stdout
     assert records(tmp_path) == ["pool0", "pool1", "pool2"]
     [log] = (tmp_path / "out" / "runs" / "pooling_sweep" / "smoke" / "pool0").rglob("console.log")
-    assert "training pool0 on " in log.read_text()
+    assert "training pool0 in " in log.read_text()
 
     before = log.stat().st_mtime_ns
     done = sweep(tmp_path, *SMOKE)
@@ -165,18 +148,14 @@ def test_launcher_with_no_job_at_a_time_is_refused(key):
 
 @pytest.mark.parametrize(
     ("value", "ids"),
-    [("", []), ("-1", []), ("0,1", ["0", "1"]), ("2, GPU-ab", ["2", "GPU-ab"]), ("3,-1,4", ["3"])],
+    [(None, ["GPU-abc"]), ("", []), ("-1", []), ("0,1", ["0", "1"]), ("2, GPU-ab", ["2", "GPU-ab"]), ("3,-1,4", ["3"])],
 )
-def test_visible_devices_limit_the_gpus(monkeypatch, value, ids):
+def test_gpus_are_those_of_the_driver_unless_visible_devices_limit_them(monkeypatch, value, ids):
     monkeypatch.setattr(gpus, "_listed", lambda: [Gpu("GPU-abc", "L4")])
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value or "")
+    if value is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     assert [gpu.id for gpu in visible_gpus()] == ids
-
-
-def test_gpus_without_limit_are_those_of_the_driver(monkeypatch):
-    monkeypatch.setattr(gpus, "_listed", lambda: [Gpu("GPU-abc", "L4")])
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert visible_gpus() == [Gpu("GPU-abc", "L4")]
 
 
 SLICED = """GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-1)

@@ -27,11 +27,11 @@ def test_segmentation_loss_of_an_ignored_pixel_does_not_depend_on_its_logits():
     assert logits.grad[0, :, 0, 0].ne(0).all()
 
 
-@pytest.mark.parametrize(
-    ("loss", "channels"),
-    [(SegmentationLoss(), 3), (BoundaryLoss(), 1), (OhemLoss(min_kept=1e-3), 3)],
-    ids=lambda value: type(value).__name__,
-)
+LOSSES = [(SegmentationLoss(), 3), (BoundaryLoss(), 1), (OhemLoss(min_kept=1e-3), 3)]
+"""Each with the maps that it takes."""
+
+
+@pytest.mark.parametrize(("loss", "channels"), LOSSES)
 def test_mean_over_two_processes_is_the_loss_of_the_whole_batch(monkeypatch, loss, channels):
     torch.manual_seed(0)
     logits, labels = 3 * torch.randn(4, channels, 8, 8), torch.randint(3, (4, 8, 8))
@@ -52,9 +52,8 @@ def test_mean_over_two_processes_is_the_loss_of_the_whole_batch(monkeypatch, los
     loss.train()
 
 
-@pytest.mark.parametrize("channels", [3, 1])
-def test_loss_of_a_batch_of_ignored_pixels_is_zero_and_keeps_the_graph(channels):
-    loss = SegmentationLoss() if channels == 3 else BoundaryLoss()
+@pytest.mark.parametrize(("loss", "channels"), LOSSES)
+def test_loss_of_a_batch_of_ignored_pixels_is_zero_and_keeps_the_graph(loss, channels):
     logits = torch.randn(1, channels, 2, 2, requires_grad=True)
     value = loss(logits, torch.full((1, 2, 2), IGNORE, dtype=torch.uint8))
     value.backward()
@@ -62,7 +61,7 @@ def test_loss_of_a_batch_of_ignored_pixels_is_zero_and_keeps_the_graph(channels)
     assert logits.grad.eq(0).all()
 
 
-@pytest.mark.parametrize(("loss", "channels"), [(SegmentationLoss(), 3), (BoundaryLoss(), 1)])
+@pytest.mark.parametrize(("loss", "channels"), LOSSES)
 def test_loss_of_half_precision_logits_is_float32(loss, channels):
     labels = torch.tensor([[[0, 1], [2, 2]]], dtype=torch.uint8)
     assert loss(torch.randn(1, channels, 2, 2, dtype=torch.bfloat16), labels).dtype == torch.float32

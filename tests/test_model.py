@@ -6,19 +6,18 @@ import shlex
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from predicting import save, scene
 from trained import leave_checkpoint
 
 import msaseg
 from msaseg.classes import CLASSES, PALETTE
 from msaseg.cli.errors import UserError
 from msaseg.config import ROOT
-from msaseg.data.synthetic.scene import draw
 from msaseg.predict import pictures, predictor
 from msaseg.predict.__main__ import main
 from msaseg.records import places
@@ -28,19 +27,6 @@ from msaseg.training.module import SegmentationModule
 from msaseg.training.restore import restore
 
 
-def street(seed, size):
-    return draw(np.random.default_rng(seed), size)[0]
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    """Of a net that predicts more than one class."""
-    path = tmp_path_factory.mktemp("left") / "weights.ckpt"
-    seen = torch.from_numpy(np.stack([street(seed, (64, 96)) for seed in range(4)])).permute(0, 3, 1, 2)
-    leave_checkpoint(path, "model=aggregation", seen=seen)
-    return str(path)
-
-
 @pytest.fixture(scope="module")
 def model(checkpoint):
     return msaseg.load(checkpoint, device="cpu")
@@ -48,9 +34,7 @@ def model(checkpoint):
 
 @pytest.fixture
 def photo(tmp_path):
-    path = tmp_path / "photo.png"
-    Image.fromarray(street(7, (97, 131))).save(path)
-    return path
+    return save(tmp_path / "photo.png", scene(97, 131, seed=7))
 
 
 def test_import_loads_nothing():
@@ -82,7 +66,7 @@ def test_labels_are_those_that_the_command_writes(model, checkpoint, photo, tmp_
     labels = model.predict(str(photo))
     assert (labels.shape, labels.dtype) == ((97, 131), np.uint8)
     assert len(np.unique(labels)) > 1
-    assert main([checkpoint, str(photo), "--out", str(tmp_path / "out"), "--device=cpu"]) == 0
+    assert main([str(checkpoint), str(photo), "--out", str(tmp_path / "out"), "--device=cpu"]) == 0
     assert np.array_equal(labels, np.asarray(Image.open(tmp_path / "out/labels/photo.png")))
 
 
@@ -153,7 +137,7 @@ def test_published_weights_are_found_by_name_in_half_precision(model, checkpoint
     restored = restore(checkpoint)
     path = tmp_path / "experiments/weights/street.safetensors"
     write_whole(path, weights_file.to_bytes(restored.net, restored.config))
-    assert path.stat().st_size < 0.6 * Path(checkpoint).stat().st_size
+    assert path.stat().st_size < 0.6 * checkpoint.stat().st_size
     published = msaseg.load("street", device="cpu")
     assert (published.predict(photo) == model.predict(photo)).mean() > 0.99
     assert restore("street").config_hash == restored.config_hash

@@ -3,6 +3,7 @@
 import pytest
 import pytorch_lightning as pl
 import torch
+from command_line import TINY
 
 from msaseg.classes import CLASSES
 from msaseg.cli.errors import UserError
@@ -11,17 +12,9 @@ from msaseg.training.callbacks import LossWatch
 from msaseg.training.checkpoints import ConfigurationKept, ResumePoints
 from msaseg.training.trainer import build
 
-SMALL = [
-    "protocol=smoke",
-    "protocol.source.train=8",
-    "protocol.source.val=2",
-    "protocol.source.test=3",
-    "data.batch_size=4",
-]
-
 
 def run_parts(*overrides):
-    config = compose_run([*SMALL, *overrides])
+    config = compose_run([*TINY, "data.batch_size=4", *overrides])
     pl.seed_everything(config.seed, verbose=False)
     return build(config, "data"), build(config, "model")
 
@@ -42,13 +35,8 @@ def trainer(epochs, folder, checkpoints=False, **arguments):
 
 
 def test_module_on_a_few_scenes_overfits_them(tmp_path):
-    overrides = [
-        "protocol.augment.flip=false",
-        "protocol.source.train=2",
-        "data.batch_size=2",
-        "protocol.schedule=null",
-    ]
-    data, module = run_parts(*overrides, "model.lr=0.01", "model.net.branches=1", "model.net.num_poolings=1")
+    few = ["protocol.source.train=2", "data.batch_size=2", "protocol.augment.flip=false", "protocol.schedule=null"]
+    data, module = run_parts(*few, "model.lr=0.01", "model.net.branches=1", "model.net.num_poolings=1")
     trainer(60, tmp_path, limit_val_batches=0).fit(module, data)
     accuracy = [value for _, value in module.history["train/pixel_accuracy_pct"]]
     assert accuracy[-1] > 90 > accuracy[0]

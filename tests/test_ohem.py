@@ -46,14 +46,6 @@ def test_easy_pixels_get_no_gradient_and_hard_ones_do():
     assert reached.tolist() == [False, False, True, True]
 
 
-def test_batch_without_labelled_pixels_gives_zero_with_a_gradient_of_zero():
-    logits = torch.randn(1, 3, 2, 2, requires_grad=True)
-    loss = OhemLoss()(logits, torch.full((1, 2, 2), IGNORE))
-    loss.backward()
-    assert loss.item() == 0
-    assert not logits.grad.any()
-
-
 def test_logit_that_is_not_finite_gives_a_loss_that_is_not():
     logits = torch.zeros(1, 2, 1, 2)
     logits[0, 0, 0, 0] = math.nan

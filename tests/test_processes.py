@@ -5,17 +5,13 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
-import pytorch_lightning as pl
 import torch
-from command_line import ODD_FOLDER, TINY, records
+from command_line import ODD_FOLDER, TINY, lose_power, piped, records
+from waiting import wait_for_end, wait_until
 
-from msaseg.config import ROOT
 from msaseg.data import sampler as sampler_module
 from msaseg.data.sampler import EpochSampler
 from msaseg.evaluate.__main__ import main as evaluate
@@ -73,13 +69,10 @@ def test_two_processes_of_half_a_batch_have_the_losses_of_one(cli, tmp_path, net
 
 
 @pytest.mark.slow
-def test_scores_of_the_same_weights_are_those_of_one_process_exactly(cli, tmp_path, monkeypatch):
+def test_scores_of_the_same_weights_are_those_of_one_process_exactly(cli, tmp_path):
     words = [*CPU, "data.batch_size=6", "model.lr=0.01", "protocol.source.train=24"]
     words += ["protocol.source.val=4", "protocol.source.test=7"]
-    with monkeypatch.context() as patch:
-        patch.setattr(pl.Trainer, "test", lambda *_, **__: (_ for _ in ()).throw(OSError("power cut")))
-        with pytest.raises(OSError, match="power cut"):
-            cli(*words)
+    lose_power(cli, words)
     shutil.copytree(tmp_path / "runs", tmp_path / "before")
     scored = []
     for count in (1, 2, 3):
@@ -112,11 +105,7 @@ def test_runs_in_processes_of_a_sweep_take_all_places_and_score_as_one_process(c
 
 
 def start(folder, *words):
-    environment = {"MSASEG_OUTPUTS": str(folder), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "msaseg.train", *CPU, "trainer.devices=2", *words],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    return piped(folder, "-m", "msaseg.train", *CPU, "trainer.devices=2", *words)
 
 
 def workers(process):
@@ -133,18 +122,10 @@ def workers(process):
     return found
 
 
-def gone(pids, seconds=15):
-    deadline = time.monotonic() + seconds
-    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
-
-
 def training(folder, *words):
     process = start(folder, "protocol.epochs=500", *words)
-    while not list(folder.rglob("checkpoints/*.ckpt")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
+    wait_until(lambda: list(folder.rglob("checkpoints/*.ckpt")) or process.poll() is not None, seconds=200)
+    assert process.poll() is None, process.communicate()
     return process, workers(process)
 
 
@@ -155,7 +136,7 @@ def test_run_in_processes_told_to_stop_ends_as_one(tmp_path, number):
     assert set(pids) == {0, 1}
     process.send_signal(number)
     _, errors = process.communicate(timeout=100)
-    assert gone(pids.values())
+    wait_for_end(*pids.values(), seconds=15)
     if number != signal.SIGKILL:
         assert process.returncode == 128 + number
         assert re.fullmatch(r"stopped; the same command goes on from epoch \d+\n", errors), errors
@@ -170,7 +151,7 @@ def test_run_of_which_a_process_is_killed_names_it_and_stops_the_other(tmp_path)
     assert process.returncode == 2
     assert errors.startswith("error: process 2 of 2 was killed by signal 9: ")
     assert errors.count("\n") == 1, errors
-    assert gone(pids.values())
+    wait_for_end(*pids.values(), seconds=15)
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,28 +11,15 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from command_line import TINY, records, started, told
-from slurm_cluster import wait_until
+from command_line import STAND_IN, TINY, records, started, told
+from lightning_fabric.plugins.environments.lightning import find_free_network_port
+from waiting import wait_for_end, wait_until
 
 from msaseg.cli.errors import UserError
 from msaseg.config import ROOT
 from msaseg.sweep.job import Job
 from msaseg.sweep.ray import Ray, make
 
-STAND_IN = """
-    import os, sys, time
-    from msaseg.config import compose_run
-    from msaseg.tables.record_path import path_of_record
-
-    config = compose_run(sys.argv[1:])
-    print("process", os.getpid(), "GPUs", os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
-    if str(config.row) in os.environ.get("BREAK", ""):
-        raise RuntimeError("loss is NaN")
-    time.sleep(float(os.environ.get("SECONDS", "0")))
-    record = path_of_record(config)
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text("{}")
-"""
 SMOKE = ["+experiment=pooling_sweep", "protocol=smoke", "model.net.num_poolings=0,1,2", "seed=0", "logger=none"]
 STANDS_IN = ["+hydra.launcher.train_module=standin"]
 ON_CPU = ["hydra.launcher.gpus=0", "trainer.accelerator=cpu"]
@@ -44,9 +30,7 @@ def cluster():
     """The variables that a command needs on a Ray of two pretended GPUs, and how to reach it."""
     pytest.importorskip("ray")
     folder = tempfile.mkdtemp(prefix="ray")  # a short path: those of sockets have at most 107 bytes
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = find_free_network_port()
     variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "ab" * 32, "OMP_NUM_THREADS": "1", "TMPDIR": folder}
     variables["PYTHONPATH"] = str(ROOT)  # as where the suite is installed on each machine
     words = [f"--port={port}", f"--temp-dir={folder}", "--num-gpus=2", "--num-cpus=2", "--include-dashboard=false"]
@@ -81,7 +65,7 @@ def logs(folder):
 @pytest.mark.slow
 def test_sweep_with_a_failing_run_names_it_and_the_same_command_makes_it_alone(cluster, tmp_path):
     variables, address = cluster
-    with sweep(tmp_path, *SMOKE, address, *STANDS_IN, **variables, BREAK="pool1", SECONDS="2") as process:
+    with sweep(tmp_path, *SMOKE, address, *STANDS_IN, **variables, BREAK_pool1="raise", SECONDS="2") as process:
         assert process.wait(120) == 2
     lines = told(tmp_path)
     assert len(lines) == 7  # three starts, three ends, and
@@ -157,7 +141,7 @@ def test_sweep_that_is_stopped_takes_its_tasks_along(cluster, tmp_path, number, 
         process.send_signal(number)
         assert process.wait(60) == status
     assert told(tmp_path)[1:] == ["stopped; the same command goes on from here"] * (status > 0)
-    wait_until(lambda: not any(Path(f"/proc/{each}").exists() for each in ours), lambda: "they go on", 30)
+    wait_for_end(*ours)
     assert list(tmp_path.rglob("seed1*/console.log")) == []
     assert list(home.iterdir()) == []
 

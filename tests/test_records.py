@@ -9,6 +9,7 @@ from msaseg.classes import CLASSES
 from msaseg.cli.errors import UserError
 from msaseg.records.run import RunRecord
 from msaseg.records.scores import miou_pct
+from msaseg.training.checkpoints import save_weights
 from msaseg.training.metrics import scores
 
 
@@ -85,9 +86,17 @@ def test_record_damaged_is_named_with_its_mend(tmp_path, record, damage):
         ({"confusion": {"val": [[9, 3], [3, 4]]}}, "matrix of val"),
         ({"confusion": {"test": [[9, 3], [3]]}}, "matrix of test"),
         ({"confusion": {"test": 3}}, "matrix of test"),
+        ({"table": 5}, "json: table is 5;"),
+        ({"row": None}, "json: row is None;"),
+        ({"seed": "0"}, "json: seed is '0';"),
+        ({"seed": True}, "json: seed is True;"),
+        ({"protocol": []}, "json: protocol is [];"),
+        ({"config_hash": 1}, "json: config_hash is 1;"),
     ],
 )
-def test_record_whose_score_is_not_its_matrixs_is_named_with_its_mend(tmp_path, record, changes, reason):
+def test_record_whose_score_is_not_its_matrixs_or_whose_key_has_another_type_is_named_with_its_mend(
+    tmp_path, record, changes, reason
+):
     path = tmp_path / "seed0.json"
     replace(record, **changes).save(path)
     with pytest.raises(UserError, match="git checkout") as raised:
@@ -113,11 +122,12 @@ def test_miou_of_a_matrix_in_plain_python_is_that_of_the_scores():
     assert miou_pct(matrix.tolist()) == pytest.approx(scores(matrix, CLASSES)["miou_pct"], abs=1e-4)
 
 
-def test_record_cut_off_while_written_leaves_the_old_one(tmp_path, record, monkeypatch):
+@pytest.mark.parametrize("save", [RunRecord.save, lambda _, path: save_weights(torch.nn.Linear(1, 1), {}, path)])
+def test_record_and_weights_cut_off_while_written_leave_the_old_ones(tmp_path, record, monkeypatch, save):
     path = tmp_path / "seed0.json"
-    record.save(path)
+    save(record, path)
     before = path.read_bytes()
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        record.save(path)
+        save(record, path)
     assert [(p, p.read_bytes()) for p in path.parent.iterdir()] == [(path, before)]

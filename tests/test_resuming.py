@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-import pytorch_lightning as pl
 import torch
-from command_line import TINY, records
+from command_line import TINY, lose_power, records
+from waiting import wait_until
 
 from msaseg.config import ROOT
 from msaseg.training.module import SegmentationModule
@@ -28,21 +28,9 @@ def weights(folder):
     return torch.load(path, weights_only=True)["state_dict"]
 
 
-def break_off(patch, epoch):
-    """Lose the power in the second step of an epoch."""
-    step = SegmentationModule.training_step
-
-    def cut(module, batch, batch_idx):
-        if module.current_epoch == epoch and batch_idx == 1:
-            raise OSError("power cut")
-        return step(module, batch, batch_idx)
-
-    patch.setattr(SegmentationModule, "training_step", cut)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
-def test_run_broken_off_in_each_epoch_ends_with_the_weights_of_an_unbroken_one(cli, tmp_path, monkeypatch, workers):
+def test_run_broken_off_in_each_epoch_ends_with_the_weights_of_an_unbroken_one(cli, tmp_path, workers):
     words = [*ENET, "protocol.epochs=3"]
     assert cli(*words) == 0
     whole, (record,) = weights(tmp_path), records(tmp_path)
@@ -50,10 +38,7 @@ def test_run_broken_off_in_each_epoch_ends_with_the_weights_of_an_unbroken_one(c
         path.unlink()
     words.append(f"data.num_workers={workers}")
     for epoch in range(3):
-        with monkeypatch.context() as patch:
-            break_off(patch, epoch)
-            with pytest.raises(OSError, match="power cut"):
-                cli(*words)
+        lose_power(cli, words, epoch)
         assert records(tmp_path) == []
     assert cli(*words) == 0
     (resumed,) = records(tmp_path)
@@ -107,10 +92,7 @@ def test_sweep_killed_in_mid_epoch_by_any_end_is_completed_by_the_same_command_a
         else:
             os.kill(process_of(log) if victim == "job" else sweep.pid, signal.SIGKILL)
         assert sweep.wait(timeout=200) == (2 if victim == "job" else -signal.SIGKILL)
-        deadline = time.monotonic() + 20
-        while process_of(log):
-            assert time.monotonic() < deadline, "an orphan trains on"
-            time.sleep(0.1)
+        wait_until(lambda: not process_of(log), lambda: "an orphan trains on", 20)
     last = told.read_text().splitlines()[-1]
     assert re.match(r"error: 1 of 2 runs failed: \S+/seed0 \(signal 9\); ", last), last
     assert [record.seed for record in records(folder)] == [1]
@@ -123,17 +105,10 @@ def test_sweep_killed_in_mid_epoch_by_any_end_is_completed_by_the_same_command_a
     assert resumed.history["train/step_loss"] == expected.history["train/step_loss"]
 
 
-def lose_power_after_fit(patch):
-    patch.setattr(pl.Trainer, "test", lambda *_, **__: (_ for _ in ()).throw(OSError("power cut")))
-
-
-def test_averaged_weights_are_tested_also_by_a_run_resumed_after_its_last_epoch(cli, tmp_path, monkeypatch):
+def test_averaged_weights_are_tested_also_by_a_run_resumed_after_its_last_epoch(cli, tmp_path):
     words = [*TINY, "protocol.average=0.9"]
     assert cli(*words, f"paths.outputs={tmp_path / 'whole'}") == 0
-    with monkeypatch.context() as patch:
-        lose_power_after_fit(patch)
-        with pytest.raises(OSError, match="power cut"):
-            cli(*words)
+    lose_power(cli, words)
     assert cli(*words) == 0
     whole = weights(tmp_path / "whole")
     assert all(tensor.equal(whole[name]) for name, tensor in weights(tmp_path / "runs").items())
@@ -153,10 +128,7 @@ def test_best_epoch_is_tested_also_by_a_run_resumed_from_it(cli, tmp_path, monke
 
     monkeypatch.setattr(SegmentationModule, "_note", second_is_best)
     assert cli(*words, f"paths.outputs={tmp_path / 'whole'}") == 0
-    with monkeypatch.context() as patch:
-        break_off(patch, 2)
-        with pytest.raises(OSError, match="power cut"):
-            cli(*words)
+    lose_power(cli, words, 2)
     for path in tmp_path.rglob("epoch=0001.ckpt"):  # as an attempt leaves that went on after the last checkpoint
         if path.parent.name == "best":
             content = torch.load(path, weights_only=True)
@@ -169,24 +141,28 @@ def test_best_epoch_is_tested_also_by_a_run_resumed_from_it(cli, tmp_path, monke
     assert record.metrics["val"]["pixel_accuracy_pct"] == pytest.approx(sorted(accuracy.items())[1][1], abs=1e-3)
 
 
-@pytest.mark.parametrize("old", [False, True])
-def test_run_broken_off_after_its_last_epoch_has_the_scores_of_an_unbroken_one(cli, tmp_path, monkeypatch, old):
+@pytest.mark.parametrize("newest", ["whole", "cut", "of before results were kept"])
+def test_run_broken_off_after_its_last_epoch_has_the_scores_of_an_unbroken_one(cli, tmp_path, newest):
     assert cli(*TINY) == 0
     (whole,) = records(tmp_path)
     for path in tmp_path.rglob("*.json"):
         path.unlink()
-    with monkeypatch.context() as patch:
-        lose_power_after_fit(patch)
-        with pytest.raises(OSError, match="power cut"):
-            cli(*TINY)
-    if old:  # a checkpoint of before results were kept in it
-        for path in tmp_path.rglob("checkpoints/*.ckpt"):
-            content = torch.load(path, weights_only=True)
-            del content["msaseg"]["results"]
-            torch.save(content, path)
+    lose_power(cli, TINY)
+    assert records(tmp_path) == []
+    path = max(tmp_path.rglob("checkpoints/*.ckpt"))
+    if newest == "cut":
+        path.write_bytes(path.read_bytes()[:1000])
+    if old := newest.startswith("of before"):
+        content = torch.load(path, weights_only=True)
+        del content["msaseg"]["results"]
+        torch.save(content, path)
     assert cli(*TINY) == 0
     (resumed,) = records(tmp_path)
     assert set(whole.metrics) == {"train", "val", "test"}
     parts = {"test"} if old else {"train", "val", "test"}
     assert resumed.metrics == {part: whole.metrics[part] for part in parts}
     assert resumed.confusion == {part: whole.confusion[part] for part in parts}
+    assert [epoch for epoch, _ in resumed.history["train/loss"]] == [1, 2]
+    (log,) = tmp_path.rglob("train.log")
+    assert ("epoch=0001.ckpt cannot be read" in log.read_text()) == (newest == "cut")
+    assert f"epoch=000{int(newest != 'cut')}.ckpt" in log.read_text().partition("resuming from")[2]

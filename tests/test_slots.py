@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 from command_line import LIGHT_PRELOAD
 from rich.console import Console
+from waiting import wait_until
 
 from msaseg.cli.errors import UserError
 from msaseg.sweep import places as places_module
@@ -67,15 +67,6 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def wait_for(condition, seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def times(folder: Path, count: int) -> list[tuple[str, float, float]]:
@@ -144,7 +135,7 @@ def test_jobs_when_the_server_that_forked_them_is_killed_fail_and_the_next_start
     outcomes = run(jobs, Places(TWO[:1]))
     assert outcomes["orphan"].failure is not None
     assert outcomes["works"].failure is None
-    assert wait_for(lambda: not alive(int((tmp_path / "orphan.json").read_text())), seconds=5)
+    wait_until(lambda: not alive(int((tmp_path / "orphan.json").read_text())), seconds=5)
 
 
 def test_job_whose_old_result_stays_as_it_was_has_failed(tmp_path):
@@ -259,15 +250,15 @@ def test_jobs_of_a_sweep_that_is_ended_end_too(tmp_path, number):
     job(tmp_path, "sleeps", SLEEP)
     parent = sweep(tmp_path, "sleeps")
     pid = tmp_path / "sleeps.json"
-    assert wait_for(lambda: pid.exists() and pid.read_text())
+    wait_until(lambda: pid.exists() and pid.read_text())
     child = int(pid.read_text())
     assert alive(child)
     assert lease(Gpu("0", "")) is None
     parent.send_signal(number)
     parent.communicate(timeout=10)
     assert parent.returncode != 0
-    assert wait_for(lambda: not alive(child), seconds=5)
-    assert wait_for(lambda: lease(Gpu("0", "")) is not None, seconds=5)
+    wait_until(lambda: not alive(child), seconds=5)
+    wait_until(lambda: lease(Gpu("0", "")) is not None, seconds=5)
 
 
 def test_two_sweeps_of_the_same_jobs_both_work_make_each_once_and_share_no_device(tmp_path):

@@ -12,7 +12,8 @@ import command_line
 import pytest
 from command_line import TINY, records, told
 from rich.console import Console
-from slurm_cluster import Cluster, missing_packages, wait_until
+from slurm_cluster import Cluster, missing_packages
+from waiting import wait_until
 
 from msaseg.cli.errors import UserError
 from msaseg.config import ROOT

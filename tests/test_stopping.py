@@ -1,15 +1,12 @@
 """SIGTERM and Ctrl-C, in every phase of a run and in a sweep: one line, status 143 or 130, nothing half-written."""
 
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
-from command_line import TINY
+from command_line import TINY, piped
+from waiting import wait_until
 
 from msaseg.cli.stopping import goes_on_from, stops_in_one_line, undisturbed
-from msaseg.config import ROOT
 
 STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
@@ -49,20 +46,6 @@ PHASES = {
 }
 
 
-def start(code, folder, *words):
-    environment = {"MSASEG_OUTPUTS": str(folder), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", code, str(folder / "there"), *words],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
-def wait_for(path, process):
-    while not path.exists():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-
-
 def said(errors):
     return [line for line in errors.splitlines() if line]
 
@@ -73,8 +56,8 @@ def said(errors):
 def test_run_told_to_stop_in_a_phase_ends_in_one_line_that_says_where_it_goes_on(tmp_path, phase, number):
     patch, whence = PHASES[phase]
     workers = ["data.num_workers=2"] if phase == "training" else []
-    process = start(RUN.format(patch=patch), tmp_path, *TINY, *workers)
-    wait_for(tmp_path / "there", process)
+    process = piped(tmp_path, "-c", RUN.format(patch=patch), str(tmp_path / "there"), *TINY, *workers)
+    wait_until(lambda: (tmp_path / "there").exists() or process.poll() is not None, seconds=200)
     process.send_signal(number)
     output, errors = process.communicate(timeout=30)
     assert process.returncode == STATUS[number], errors
@@ -86,11 +69,8 @@ def test_run_told_to_stop_in_a_phase_ends_in_one_line_that_says_where_it_goes_on
 @pytest.mark.slow
 @pytest.mark.parametrize("number", STATUS)
 def test_sweep_told_to_stop_stops_its_runs_and_ends_in_one_line(tmp_path, number):
-    process = start(RUN.format(patch=""), tmp_path, *TINY, "protocol.epochs=500", "seed=0,1", "-m")
-    deadline = time.monotonic() + 120
-    while len({path.parent for path in tmp_path.rglob("checkpoints/*.ckpt")}) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    process = piped(tmp_path, "-c", RUN.format(patch=""), "there", *TINY, "protocol.epochs=500", "seed=0,1", "-m")
+    wait_until(lambda: len({path.parent for path in tmp_path.rglob("checkpoints/*.ckpt")}) == 2, seconds=120)
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == STATUS[number], errors

@@ -1,7 +1,6 @@
-"""The command line in one process: a run, its record, what happens when it is repeated or broken off."""
+"""The command line in one process: a run, its record, what happens when it is repeated."""
 
 import pytest
-import pytorch_lightning as pl
 import torch
 from command_line import TINY, records
 from PIL import Image
@@ -107,30 +106,6 @@ def test_record_names_the_code_that_was_loaded_not_what_lies_there_at_the_end(cl
     (record,) = records(tmp_path)
     assert record.code == CODE
     assert record.code["commit"] != "later"
-
-
-def test_run_broken_off_goes_on_and_ends_the_same(cli, tmp_path, monkeypatch):
-    assert cli(*TINY) == 0
-    (whole,) = records(tmp_path)
-    for path in tmp_path.rglob("*.json"):
-        path.unlink()
-
-    with monkeypatch.context() as patch:
-        patch.setattr(pl.Trainer, "test", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("power cut")))
-        with pytest.raises(RuntimeError, match="power cut"):
-            cli(*TINY)
-    assert records(tmp_path) == []
-    newest = max(tmp_path.rglob("checkpoints/*.ckpt"))
-    newest.write_bytes(newest.read_bytes()[:1000])
-    assert cli(*TINY) == 0
-    (resumed,) = records(tmp_path)
-    assert resumed.metrics == whole.metrics
-    assert resumed.confusion == whole.confusion
-    assert [epoch for epoch, _ in resumed.history["train/loss"]] == [1, 2]
-    logs = "".join(path.read_text() for path in tmp_path.rglob("train.log"))
-    assert "epoch=0001.ckpt cannot be read" in logs
-    assert "resuming from" in logs
-    assert "epoch=0000.ckpt" in logs.partition("resuming from")[2]
 
 
 @pytest.mark.parametrize(

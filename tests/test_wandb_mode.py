@@ -1,14 +1,12 @@
 """W&B that is not there, hangs, fails or refuses the key: the run goes on offline, in seconds, and says so once."""
 
-import subprocess
-import sys
 import time
 
 import pytest
-from command_line import TINY, records
-from wandb_servers import Server, refusing_url
+from command_line import TINY, piped, records
+from lightning_fabric.plugins.environments.lightning import find_free_network_port
+from wandb_server import RunServer, serving
 
-from msaseg.config import ROOT
 from msaseg.training import wandb_mode
 from msaseg.training.wandb_mode import Mode, choose_mode, for_the_jobs, server_fault
 
@@ -18,9 +16,14 @@ KEY = "a" * 40
 
 @pytest.fixture
 def server():
-    one = Server()
-    yield one
-    one.close()
+    one = RunServer()
+    with serving(one) as one.url:
+        yield one
+
+
+def refusing_url():
+    """Return an address at which nobody listens."""
+    return f"http://127.0.0.1:{find_free_network_port()}"
 
 
 @pytest.mark.parametrize(
@@ -92,14 +95,8 @@ def test_sweep_without_a_server_is_told_once_and_its_jobs_ask_no_more(monkeypatc
 
 
 def start(outputs, url, *words):
-    environment = {
-        "PATH": "/usr/bin:/bin", "HOME": str(outputs), "OMP_NUM_THREADS": "1", "MSASEG_OUTPUTS": str(outputs),
-        "WANDB_BASE_URL": url, "WANDB_API_KEY": KEY,
-    }  # fmt: skip
-    return subprocess.Popen(
-        [sys.executable, "-m", "msaseg.train", *TINY, "logger=wandb", *words],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    words = ["-m", "msaseg.train", *TINY, "logger=wandb", *words]
+    return piped(outputs, *words, HOME=str(outputs), WANDB_BASE_URL=url, WANDB_API_KEY=KEY)
 
 
 @pytest.mark.slow
@@ -107,7 +104,7 @@ def start(outputs, url, *words):
 def test_run_without_a_server_is_recorded_and_kept_offline_and_says_so_once(server, tmp_path, state):
     server.state = state
     process = start(tmp_path, refusing_url() if state == "not there" else server.url)
-    output, _ = process.communicate(timeout=120)
+    output = "".join(process.communicate(timeout=120))
     assert process.returncode == 0, output
     (record,) = records(tmp_path)
     assert record.wandb_url is None
@@ -131,7 +128,7 @@ def test_run_whose_server_is_lost_in_the_middle_is_recorded_and_ends_in_seconds(
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     recorded = time.monotonic()
-    output, _ = process.communicate(timeout=60)
+    output = "".join(process.communicate(timeout=60))
     assert time.monotonic() - recorded < 20
     assert process.returncode == 0, output
     (record,) = records(tmp_path)

@@ -72,11 +72,7 @@ class RunRecord:
     """What a finished run did and measured. No record means that the run is not finished.
 
     Args:
-        table: id of the table that the run fills; `NO_TABLE` for a run outside any experiment.
-        protocol: name of the protocol that it was trained and scored under.
-        row: the table's row.
-        seed: of initialisation, shuffling and augmentation.
-        config_hash: eight hexadecimal digits over the configuration, without seed and machine.
+        table, protocol, row, seed, config_hash: as in `RunKey`.
         metrics: split name to scores; every score's key carries its unit (`miou_pct`).
         confusion: split name to the confusion matrix in pixels, rows truth, columns prediction.
         classes: names of the matrix's rows.

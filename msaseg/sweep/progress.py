@@ -4,8 +4,6 @@ import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -28,7 +26,7 @@ QUIET = 600.0
 """Seconds after which a sweep that is not at a terminal says again what runs."""
 
 
-class SweepProgress:
+class SweepProgress(Progress):
     """Count the runs of a sweep and tell where each is; use as a context.
 
     Args:
@@ -40,22 +38,13 @@ class SweepProgress:
     def __init__(self, total: int, finished: int = 0, console: Console | None = None) -> None:
         self.total = total
         self.ends = finished
-        self.console = console or Console(soft_wrap=True, highlight=False)
+        console = console or Console(soft_wrap=True, highlight=False)
         self.running: list[Running] = []
         self._looked = self._said = time.monotonic()
         columns = (SpinnerColumn(), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn())
         running = TextColumn("{task.fields[running]}", markup=False)
-        self._bar = Progress(*columns, running, console=self.console, disable=not self.console.is_terminal)
-        self._task = self._bar.add_task("runs", total=total, completed=finished, running="")
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
+        super().__init__(*columns, running, console=console, disable=not console.is_terminal)
+        self._bar = self.add_task("runs", total=total, completed=finished, running="")
 
     def started(self, running: Running) -> None:
         """Show a run as running."""
@@ -76,14 +65,15 @@ class SweepProgress:
             how = f"done in {outcome.seconds:.0f} s" if outcome.seconds else "made by another sweep"
             self._say(f"{count} {name} {how}{self._rest()}")
         else:
-            self._say(f"{count} {name} FAILED after {outcome.seconds:.0f} s: {failure(outcome)}", "bold red")
+            why = f"{outcome.failure}; log: {outcome.job.log}"
+            self._say(f"{count} {name} FAILED after {outcome.seconds:.0f} s: {why}", "bold red")
 
     def look(self, running: Sequence[Running]) -> None:
         """Bring the terminal's line up to date; elsewhere say what runs if nothing was said for long."""
         now = time.monotonic()
         if self.console.is_terminal and now - self._looked > 2:
             self._looked = now
-            self._bar.update(self._task, completed=self.ends, running=", ".join(map(where, running)))
+            self.update(self._bar, completed=self.ends, running=", ".join(map(where, running)))
         elif not self.console.is_terminal and running and now - self._said > QUIET:
             self._say(f"[{self.ends}/{self.total}]{self._rest()}")
 
@@ -92,7 +82,7 @@ class SweepProgress:
 
     def _say(self, line: str, style: str = "") -> None:
         self._said = time.monotonic()
-        self._bar.update(self._task, completed=self.ends)
+        self.update(self._bar, completed=self.ends)
         with suppress(OSError):  # on a full disk the sweep goes on untold
             self.console.print(escape(line), style=style, soft_wrap=True, highlight=False)
 
@@ -107,8 +97,3 @@ def where(running: Running) -> str:
         seconds = (time.monotonic() - running.since) / here * (of - done)
         words += [f"epoch {done}/{of}", f"{duration(seconds)} left"]
     return f"{running.job.name} ({', '.join(words)})"
-
-
-def failure(outcome: Outcome) -> str:
-    """Return what went wrong with a run and where its output is."""
-    return f"{outcome.failure}; log: {outcome.job.log}"

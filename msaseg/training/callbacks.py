@@ -1,14 +1,17 @@
 """What happens beside a run: the loss is watched, a few predictions are shown."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EMAWeightAveraging
+from pytorch_lightning.utilities.types import STEP_OUTPUT
 from torch import Tensor
 
 from msaseg.cli.errors import UserError
+from msaseg.data.dataset import Batch
 from msaseg.training.logger import Prediction, wandb_of
 from msaseg.training.module import SegmentationModule
 
@@ -40,14 +43,10 @@ class LossWatch(pl.Callback):
         self._pending: tuple[int, Tensor, list[str]] | None = None
 
     def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,  # noqa: ANN401 - Lightning's signature
-        batch: Any,  # noqa: ANN401
-        batch_idx: int,
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: Batch, batch_idx: int
     ) -> None:
         """Look at the previous step's loss and put this one's aside."""
+        assert isinstance(outputs, Mapping)
         self._look(trainer)
         self._pending = (trainer.global_step, outputs["loss"].detach(), list(batch["name"]))
 
@@ -120,7 +119,7 @@ class PredictionPanel(pl.Callback):
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
         outputs: Any,  # noqa: ANN401 - Lightning's signature
-        batch: Any,  # noqa: ANN401
+        batch: Batch,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:

@@ -1,7 +1,7 @@
 """The checkpoints of one run: two to resume from, and the weights that remain."""
 
+import io
 import logging
-import os
 import re
 import time
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import nn
 
+from msaseg.records.files import write_whole
 from msaseg.training.intact import DamagedError, read_intact
 
 SHARE = 0.1
@@ -153,9 +154,6 @@ def _check_progress(content: Mapping[str, Any], module: nn.Module, epochs: int) 
 
 def save_weights(module: nn.Module, config: Mapping[str, Any], path: Path) -> None:
     """Write the weights, and the configuration that reopens them; a reader sees all of it or what was there before."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        torch.save({"state_dict": module.state_dict(), "msaseg": {"config": dict(config)}}, part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    content = io.BytesIO()
+    torch.save({"state_dict": module.state_dict(), "msaseg": {"config": dict(config)}}, content)
+    write_whole(path, content.getvalue())

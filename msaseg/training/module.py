@@ -1,9 +1,9 @@
 """One LightningModule for every net: it trains and scores, and knows no net by name."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pytorch_lightning as pl
@@ -26,20 +26,6 @@ STEP_LOSSES = 200
 """About how many losses of single steps the history holds, `train/step_loss`."""
 
 
-class OptimizerPartial(Protocol):
-    """An optimizer class with all but its parameters and rates filled in."""
-
-    def __call__(self, params: list[dict[str, Any]]) -> Optimizer:
-        """Return the optimizer of these parameter groups, each with its `lr`."""
-
-
-class SchedulePartial(Protocol):
-    """A learning-rate schedule that lacks only its optimizer and length."""
-
-    def __call__(self, optimizer: Optimizer, *, total_iters: int) -> LRScheduler:
-        """Return the schedule over `total_iters` optimizer steps."""
-
-
 class AuxiliaryLoss(NamedTuple):
     """The loss of one auxiliary output of a net, and its weight in the sum."""
 
@@ -54,10 +40,11 @@ class SegmentationModule(pl.LightningModule):
         name: of the net; the row of a run outside any table.
         net: what is trained.
         num_classes: C, 12 with void scored, 11 without.
-        optimizer: partial; called with one parameter group a learning rate.
+        optimizer: partial; called with one parameter group a learning rate, each with its `lr`.
         lr: of every parameter that is not pretrained.
         encoder_lr: of the pretrained ones: `net.encoder`, if weights were loaded into it.
-        schedule: partial, stepped after every batch; None keeps the rates.
+        schedule: partial; called with the optimizer and `total_iters`, the steps of the whole training, and stepped
+            after every batch; None keeps the rates.
         auxiliary: loss and weight of each auxiliary output that the net may have.
         loss: of the logits, in training and in `val/loss`; None is `SegmentationLoss()`.
 
@@ -74,10 +61,10 @@ class SegmentationModule(pl.LightningModule):
         name: str,
         net: SegmentationNet,
         num_classes: int,
-        optimizer: OptimizerPartial,
+        optimizer: Callable[[list[dict[str, Any]]], Optimizer],
         lr: float,
         encoder_lr: float,
-        schedule: SchedulePartial | None = None,
+        schedule: Callable[..., LRScheduler] | None = None,
         auxiliary: Mapping[str, AuxiliaryLoss] | None = None,
         loss: nn.Module | None = None,
     ) -> None:

@@ -6,7 +6,6 @@ In a Slurm job of several nodes `srun` starts them, as many on each node.
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
+from lightning_fabric.plugins.environments.lightning import find_free_network_port
 
 from msaseg.cli.errors import UserError
 
@@ -81,7 +81,7 @@ def run_processes(count: int, run_dir: Path) -> None:
     chosen = HydraConfig.get().overrides
     words = [*chosen.task, *(word for word in chosen.hydra if not word.startswith("hydra.mode"))]
     words += [f"hydra.run.dir=${{oc.env:{RUN_DIR}}}", "hydra.output_subdir=null"]
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(find_free_network_port()), "TORCH_CPP_LOG_LEVEL": "ERROR"}
     shared |= {RUN_DIR: str(run_dir), NODES: str(nodes())}
     processes: list[subprocess.Popen[bytes]] = []
     try:
@@ -162,10 +162,3 @@ def _end_with_starter() -> None:
     while os.getppid() == int(os.environ[STARTER]):
         time.sleep(0.5)
     os._exit(128 + signal.SIGTERM)
-
-
-def _free_port() -> int:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port: int = chosen.getsockname()[1]
-        return port

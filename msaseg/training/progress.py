@@ -3,11 +3,13 @@
 import logging
 import shutil
 import time
-from typing import Any, TextIO
+from typing import TextIO
 
 import pytorch_lightning as pl
+from pytorch_lightning.utilities.types import STEP_OUTPUT
 
 from msaseg.cli.duration import duration
+from msaseg.data.dataset import Batch
 from msaseg.training.module import SegmentationModule
 
 log = logging.getLogger(__name__)
@@ -31,19 +33,21 @@ class Progress(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Tell how the epoch before went; its sums are complete only now."""
-        self._tell(trainer, pl_module)
+        assert isinstance(pl_module, SegmentationModule)
+        last = {key: series[-1] for key, series in pl_module.history.items()}
+        if "train/loss" not in last:
+            return
+        epoch, loss = last["train/loss"]
+        line = [f"epoch {epoch:.0f}/{trainer.max_epochs}", f"loss {loss:#.3g}"]
+        if last.get("val/miou_pct", [0])[0] == epoch:
+            line.append(f"{self.watched} mIoU {last['val/miou_pct'][1]:.1f}")
+        self._clear()
+        log.info(" · ".join(line + self._left(trainer)))
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Tell how the last epoch went."""
-        self._tell(trainer, pl_module)
+    on_train_end = on_train_epoch_start
 
     def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,  # noqa: ANN401 - Lightning's signature
-        batch: Any,  # noqa: ANN401
-        batch_idx: int,
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: Batch, batch_idx: int
     ) -> None:
         """Draw the running epoch, with its mean loss so far."""
         self._first = self._first or (time.monotonic(), trainer.global_step)  # the first step warms up: not counted
@@ -57,8 +61,8 @@ class Progress(pl.Callback):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: Any,  # noqa: ANN401 - Lightning's signature
-        batch: Any,  # noqa: ANN401
+        outputs: STEP_OUTPUT,
+        batch: Batch,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
@@ -73,18 +77,6 @@ class Progress(pl.Callback):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Leave an empty line to what is told of it."""
         self._clear()
-
-    def _tell(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        assert isinstance(module, SegmentationModule)
-        last = {key: series[-1] for key, series in module.history.items()}
-        if "train/loss" not in last:
-            return
-        epoch, loss = last["train/loss"]
-        line = [f"epoch {epoch:.0f}/{trainer.max_epochs}", f"loss {loss:#.3g}"]
-        if last.get("val/miou_pct", [0])[0] == epoch:
-            line.append(f"{self.watched} mIoU {last['val/miou_pct'][1]:.1f}")
-        self._clear()
-        log.info(" · ".join(line + self._left(trainer)))
 
     def _left(self, trainer: pl.Trainer) -> list[str]:
         """Return what remains of the training, from the pace since the first step of this sitting."""

@@ -65,9 +65,7 @@ def _built(part: Any) -> Any:  # noqa: ANN401 - any value of a configuration
 def _kinds() -> dict[str, type]:
     """Return what a recipe may be made of, by name: a checkpoint may come from anywhere."""
     found: dict[str, type] = {"AuxiliaryLoss": AuxiliaryLoss}
-    for module, base in ((losses, nn.Module), (ohem, nn.Module), (torch.optim, Optimizer)):
+    parts = ((losses, nn.Module), (ohem, nn.Module), (torch.optim, Optimizer))
+    for module, base in (*parts, (schedules, LRScheduler), (lr_scheduler, LRScheduler)):
         found |= {name: kind for name, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, base)}
-    for module in (schedules, lr_scheduler):
-        members = inspect.getmembers(module, inspect.isclass)
-        found |= {name: kind for name, kind in members if issubclass(kind, LRScheduler)}
     return found

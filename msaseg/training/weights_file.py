@@ -53,7 +53,8 @@ def read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cut off, changed or not a checkpoint ({error}): {mend}") from error
     entry, state = content.get("msaseg"), content.get("state_dict")
     whole = isinstance(entry, dict) and isinstance(entry.get("config"), dict) and entry["config"]
-    if not (whole and isinstance(state, dict) and all(map(_is_named_tensor, state.items()))):
+    named = isinstance(state, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
+    if not (whole and named):
         raise UserError(f"{path}: not a checkpoint of msaseg: give the weights.ckpt that a run left")
     return content
 
@@ -83,7 +84,3 @@ def _read_small(path: Path) -> dict[str, Any]:
             }
     except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise DamagedError(type(error).__name__) from error
-
-
-def _is_named_tensor(entry: tuple[object, object]) -> bool:
-    return isinstance(entry[0], str) and isinstance(entry[1], Tensor)
