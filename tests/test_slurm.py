@@ -278,7 +278,7 @@ def test_sweep_stopped_with_ctrl_c_leaves_its_tasks_which_the_same_command_watch
         (["hydra.launcher.partition=none"], "sbatch: .*Invalid partition name.*hydra.launcher.partition=NAME"),
         (["model.lr=1e30"], "the loss became nan at step 2"),
         (["model.lr=1e30", *OVER_TWO_NODES], "the loss became nan at step 2"),
-        (["trainer.devices=3", *OVER_TWO_NODES[2:], "data.batch_size=3"], "trainer.devices=3: the job has 2 nodes"),
+        (["trainer.devices=3", *OVER_TWO_NODES[2:], "data.batch_size=3"], "hydra.launcher.nodes=2: set"),
     ],
 )
 def test_mistake_ends_in_one_line(cluster, tmp_path, words, message):
