@@ -50,7 +50,14 @@ def test_every_room_has_its_floor_and_no_module_is_loose_but_the_named():
 
 
 TORCH_FREE = ["config", "records.run", "cli.errors", "cli.mistakes", "sweep.launcher", "train", "statistics"]
-TORCH_FREE += ["tables.__main__", "charts", "report.__main__", "dashboard.__main__", "figures.__main__"]
+TORCH_FREE += [
+    "records.provenance",
+    "tables.__main__",
+    "charts",
+    "report.__main__",
+    "dashboard.__main__",
+    "figures.__main__",
+]
 
 
 def test_modules_that_need_no_torch_load_none_and_all_but_figures_no_plotting_package():

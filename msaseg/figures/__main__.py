@@ -15,6 +15,7 @@ from msaseg.figures.catalogue import catalogue, chosen
 from msaseg.figures.index import Index
 from msaseg.figures.planned import Planned, Skipped
 from msaseg.records.places import results_root
+from msaseg.records.provenance import code_state
 from msaseg.tables.cells import PAPERS
 from msaseg.tables.protocols import machine_paths, protocol_names
 from msaseg.tables.results import Results
@@ -56,8 +57,6 @@ def draw_all(figures: Sequence[Planned], index: Index) -> None:
 
     Those that would come out as they are, which the records alone tell, are left.
     """
-    from msaseg.records.provenance import code_state
-
     drawn = len(figures)
     figures = [figure for figure in figures if not index.is_drawn(figure)]
     if len(figures) < drawn:
