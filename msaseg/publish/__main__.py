@@ -19,7 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def publish(options: Namespace) -> int:
     """Write a run's weights and their model card, if the file scores on the test frames what the record says.
 
-    The run's `weights.ckpt` must lie on this machine.
+    Args:
+        options: of the command line: `record`, the file of a run whose `weights.ckpt` lies on this machine; `name` of the
+            published net; `folder` to write into, `experiments/weights` if None.
 
     Returns:
         0, or 1 if the score differs by more than `LARGEST_DIFFERENCE` points.

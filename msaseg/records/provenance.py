@@ -62,7 +62,7 @@ def versions(*more: str) -> dict[str, str]:
 
 def hardware(device: "torch.device", precision: str) -> dict[str, Any]:
     """Return the device's name, the machine's cores and threads, and the precision computed in."""
-    import torch  # those who ask for the code alone draw in a third of the time
+    import torch  # not above: `code_state` alone needs no torch, which takes seconds to load
 
     on_gpu = device.type == "cuda"
     return {
