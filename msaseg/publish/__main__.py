@@ -20,8 +20,8 @@ def publish(options: Namespace) -> int:
     """Write a run's weights and their model card, if the file scores on the test frames what the record says.
 
     Args:
-        options: of the command line: `record`, the file of a run whose `weights.ckpt` lies on this machine; `name` of the
-            published net; `folder` to write into, `experiments/weights` if None.
+        options: of the command line: `record`, the file of a run whose `weights.ckpt` lies on this machine; `name` of
+            the published net; `folder` to write into, `experiments/weights` if None.
 
     Returns:
         0, or 1 if the score differs by more than `LARGEST_DIFFERENCE` points.
