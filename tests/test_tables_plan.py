@@ -5,12 +5,15 @@ import sys
 from dataclasses import replace
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 
 from msaseg import config
 from msaseg.cli.errors import UserError
 from msaseg.config import compose_run, config_hash
 from msaseg.records.run import RunKey
+from msaseg.sweep.compose import files_read_once
 from msaseg.tables import plan as plans
 from msaseg.tables.composed import Composed, ComposedCache
 from msaseg.tables.plan import Plan, recorded
@@ -82,9 +85,9 @@ def test_sweeps_composed_at_once_are_those_composed_one_by_one(tmp_path, monkeyp
 
 def test_sweep_that_does_not_compose_is_named_in_one_line_alone_and_among_others(tmp_path):
     table, plan = load_tables()["leakage"], Plan(tmp_path)
-    for compose in (lambda: plan.points(table, "none"), lambda: plan.prepare([(table, "smoke"), (table, "none")])):
+    for composes in (lambda: plan.points(table, "none"), lambda: plan.prepare([(table, "smoke"), (table, "none")])):
         with pytest.raises(UserError, match=r"^conf/experiment/leakage\.yaml with protocol=none: ") as info:
-            compose()
+            composes()
         assert "\n" not in str(info.value)
 
 
@@ -171,6 +174,8 @@ def test_runs_composed_from_files_read_once_are_those_that_hydra_composes_by_its
         ["protocol=paper", "model=fcn8_vgg16", "seed=3"],
         ["+experiment=recipe_sweep", "protocol=native", "protocol.average=null"],
         ["+experiment=backbone_replication_sweep", "model.net.variant=B", "protocol=laptop"],
+        ["+experiment=speed_accuracy", "model=enet", "protocol=laptop"],
+        ["+experiment=speed_accuracy", "model=icnet", "protocol=laptop", "hydra/launcher=slurm"],
     ]
     code = (
         "import json, sys; from omegaconf import OmegaConf; from msaseg.config import compose_run; "
@@ -180,6 +185,18 @@ def test_runs_composed_from_files_read_once_are_those_that_hydra_composes_by_its
     alone = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     for _ in range(2):  # what is remembered stays as it was read
         assert [OmegaConf.to_container(compose_run(words)) for words in runs] == alone
+
+
+def test_file_that_does_not_merge_is_named(tmp_path):
+    (tmp_path / "train.yaml").write_text("defaults: [_self_, {model: good}]")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/good.yaml").write_text("width: 1")
+    (tmp_path / "model/bad.yaml").write_text("# @package _global_\nhydra: {job: {chdir: perhaps}}")
+    with files_read_once(), initialize_config_dir(str(tmp_path), version_base="1.3"):
+        for _ in range(2):
+            assert compose("train").model.width == 1
+            with pytest.raises(ConfigCompositionException, match="In 'model/bad': ValidationError"):
+                compose("train", ["model=bad"])
 
 
 def test_record_is_found_under_whichever_table_it_was_made_for(tmp_path, record):

@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import takewhile
 from typing import Any
 from unittest.mock import patch
 
@@ -14,7 +15,8 @@ from hydra._internal.defaults_list import Overrides
 from hydra.core.default_element import InputDefault, ResultDefault
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.plugins.config_source import ConfigResult
-from omegaconf import DictConfig, OmegaConf, grammar_parser
+from omegaconf import DictConfig, OmegaConf, flag_override, grammar_parser
+from omegaconf.errors import OmegaConfBaseException
 
 from msaseg.config import CONF
 
@@ -54,13 +56,14 @@ def _sets_a_value(word: Override, base: DictConfig) -> bool:
 
 @contextmanager
 def files_read_once() -> Iterator[set[str]]:
-    """Have Hydra read each file and parse each interpolation once for all that is composed meanwhile.
+    """Have Hydra read each file, and merge those that two lists of files begin with, once for all composed meanwhile.
 
     Yields the names of those asked for, such as "protocol/paper".
     """
     read, load = ConfigRepository.load_config, ConfigLoaderImpl._load_single_config
-    choices = defaults_list._create_interpolation_map
+    merge, choices = ConfigLoaderImpl._compose_config_from_defaults_list, defaults_list._create_interpolation_map
     files, loaded, asked = dict[Any, ConfigResult | None](), dict[Any, bytes](), set[str]()
+    merged, before = dict[Any, bytes](), list[Any]()
 
     def read_once(repository: ConfigRepository, config_path: str) -> ConfigResult | None:
         asked.add(config_path)
@@ -70,11 +73,27 @@ def files_read_once() -> Iterator[set[str]]:
         return files[key]
 
     def load_once(loader: ConfigLoaderImpl, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:
-        key = (default.config_path, default.package, default.primary, *_folders(repo))
+        key = _name(default, repo)
         if key not in loaded:
             loaded[key] = pickle.dumps(load(loader, default, repo))
         found: ConfigResult = pickle.loads(loaded[key])  # a copy, since overrides are written into it
         return found
+
+    def merge_the_rest(loader: ConfigLoaderImpl, defaults: list[ResultDefault], repo: IConfigRepository) -> DictConfig:
+        names = [_name(default, repo) for default in defaults]
+        count = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(names, before, strict=False)))
+        before[:] = names
+        if any(str(default.config_path).startswith("hydra/") for default in defaults[count:]):
+            return merge(loader, defaults, repo)
+        if (shared := tuple(names[:count])) not in merged:
+            merged[shared] = pickle.dumps(merge(loader, defaults[:count], repo))
+        config: DictConfig = pickle.loads(merged[shared])
+        try:
+            with flag_override(config, "no_deepcopy_set_nodes", True):
+                config.merge_with(*[load_once(loader, default, repo).config for default in defaults[count:]])
+        except OmegaConfBaseException:
+            return merge(loader, defaults, repo)  # its message names the file
+        return config
 
     def choices_if_asked(overrides: Overrides, defaults: list[InputDefault], self_added: bool) -> DictConfig | None:
         asked_for = any(default.is_interpolation() for default in defaults)
@@ -84,9 +103,14 @@ def files_read_once() -> Iterator[set[str]]:
         patch.object(defaults_list, "_create_interpolation_map", choices_if_asked),
         patch.object(ConfigRepository, "load_config", read_once),
         patch.object(ConfigLoaderImpl, "_load_single_config", load_once),
+        patch.object(ConfigLoaderImpl, "_compose_config_from_defaults_list", merge_the_rest),
         patch("omegaconf.base.parse", cache(grammar_parser.parse)),
     ):
         yield asked
+
+
+def _name(default: ResultDefault, repository: IConfigRepository) -> tuple[Any, ...]:
+    return default.config_path, default.package, default.primary, *_folders(repository)
 
 
 def _folders(repository: IConfigRepository) -> tuple[str, ...]:
