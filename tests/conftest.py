@@ -1,4 +1,4 @@
-"""Loads `shared_fixtures` in the processes that run tests: what it imports takes seconds, which the one that waits saves."""
+"""Loads `shared_fixtures` where tests run: the process that only waits for them saves its seconds of imports."""
 
 import pytest
 

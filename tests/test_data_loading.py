@@ -269,6 +269,14 @@ def test_training_frames_when_shared_by_processes_are_dealt_evenly_without_repea
     assert sorted(alone) == [(0, index) for index in range(11)]
 
 
+def test_training_frames_that_processes_do_not_divide_are_all_taken_by_each(monkeypatch):
+    alone = keys_of_ranks(monkeypatch, 1, lambda: EpochSampler(11, seed=3, batch_size=4, epoch=2))
+    assert (
+        keys_of_ranks(monkeypatch, 2, lambda: EpochSampler(11, seed=3, batch_size=4, epoch=2, divided=False))
+        == 2 * alone
+    )
+
+
 def test_evaluated_frames_when_shared_by_processes_are_read_once_each(monkeypatch):
     ranks = keys_of_ranks(monkeypatch, 4, lambda: EvalSampler(10))
     assert sorted(key for keys in ranks for key in keys) == [(0, index) for index in range(10)]

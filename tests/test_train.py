@@ -7,9 +7,11 @@ from PIL import Image
 
 from msaseg.config import compose_run
 from msaseg.records import frame_matrices, provenance
+from msaseg.training.inference import unit_range
 from msaseg.training.module import SegmentationModule
 from msaseg.training.record import CODE
-from msaseg.training.trainer import precision_here
+from msaseg.training.restore import restore
+from msaseg.training.trainer import build, precision_here
 
 
 def test_run_writes_one_record_that_traces_its_numbers(cli, tmp_path):
@@ -69,6 +71,19 @@ def test_run_that_selects_tests_the_best_epoch_on_val(cli, tmp_path, monkeypatch
     assert curve[-1] < max(curve)
     assert record.metrics["val"]["miou_pct"] == pytest.approx(max(curve), abs=1e-3)
     assert not list(tmp_path.rglob("best/*"))
+
+
+def test_averaged_weights_normalise_by_what_they_themselves_make_of_the_training_frames(cli, tmp_path):
+    words = [*TINY, "protocol.average=0.9", "data.batch_size=4"]
+    assert cli(*words) == 0
+    (checkpoint,) = tmp_path.rglob("weights.ckpt")
+    encoder, data = restore(checkpoint).net.encoder, build(compose_run(words), "data")
+    convolution, norm, *_ = encoder.stem
+    data.setup()
+    maps = [convolution(encoder.normalise(unit_range(batch["image"]))) for batch in data.train_epochs(2)]
+    var_mean = [torch.var_mean(each, (0, 2, 3)) for each in maps]
+    for found, expected in zip((norm.running_var, norm.running_mean), zip(*var_mean, strict=True), strict=True):
+        torch.testing.assert_close(found, torch.stack(expected).mean(0))
 
 
 def test_run_that_another_table_asked_for_first_is_not_made_again(cli, tmp_path):

@@ -90,11 +90,20 @@ class CamVidDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Shuffled and augmented, labels at the input size."""
+        return self.train_epochs(self.first_epoch)
+
+    def train_epochs(self, first: int, *, divided: bool = True) -> DataLoader[Sample]:
+        """Return the training frames from an epoch on, counted from 0.
+
+        Args:
+            first: the epoch.
+            divided: whether several processes divide the frames; if not, each takes all of them.
+        """
         pipeline = self.augment.pipeline(self.source.size)
         dataset = FrameDataset(
             self.store, self.splits.train, self.num_classes, False, pipeline=pipeline, seed=self.seed
         )
-        sampler = EpochSampler(len(dataset), self.seed, self.batch_size, self.first_epoch)
+        sampler = EpochSampler(len(dataset), self.seed, self.batch_size, first, divided=divided)
         return self._loader(dataset, sampler, self.batch_size // sampler.world)
 
     def val_dataloader(self) -> DataLoader[Sample] | list[DataLoader[Sample]]:

@@ -28,11 +28,12 @@ class EpochSampler(Sampler[Key]):
         seed: draws the orders.
         batch_size: frames of a training step, over all processes.
         epoch: of the first order. Workers read ahead before anyone calls `set_epoch`.
+        divided: whether several processes divide the frames; if not, each takes all of them.
     """
 
-    def __init__(self, n: int, seed: int, batch_size: int, epoch: int = 0) -> None:
+    def __init__(self, n: int, seed: int, batch_size: int, epoch: int = 0, *, divided: bool = True) -> None:
         self.seed, self.epoch = seed, epoch
-        self.rank, self.world = _rank_and_world()
+        self.rank, self.world = _rank_and_world() if divided else (0, 1)
         tail = n % batch_size
         fewest = max(self.world, 2 if n > batch_size else 1)
         self.n, self.used = n, n - tail if tail < fewest else n

@@ -9,8 +9,10 @@ import torch
 from pytorch_lightning.callbacks import EMAWeightAveraging
 from pytorch_lightning.utilities.types import STEP_OUTPUT
 from torch import Tensor
+from torch.optim.swa_utils import update_bn
 
 from msaseg.cli.errors import UserError
+from msaseg.data.datamodule import CamVidDataModule
 from msaseg.data.dataset import Batch
 from msaseg.training.logger import Prediction, wandb_of
 from msaseg.training.module import SegmentationModule
@@ -28,6 +30,21 @@ class AveragedWeights(EMAWeightAveraging):
         """Give it to the net also where there was nothing left to train, and exchange the two no more."""
         self._copy_average_to_current(pl_module)
         self._average_model = None
+
+
+def estimate_statistics(module: SegmentationModule, data: CamVidDataModule, trainer: pl.Trainer) -> None:
+    """Estimate what batch normalisation needs for averaged weights: what was gathered in training is of others.
+
+    One pass over the training frames, in the order and augmentation of the epoch after the last, as Izmailov et al.
+    2018 (Averaging Weights Leads to Wider Optima and Better Generalization, section 3.2) say. Each of several
+    processes makes all of it. Layers of parts that only training uses are reset.
+    """
+    assert trainer.max_epochs is not None
+    device = trainer.strategy.root_device
+    torch.manual_seed(data.seed)  # of dropout: the same in a run that was broken off after its last epoch
+    batches = data.train_epochs(trainer.max_epochs, divided=False)
+    with trainer.precision_plugin.forward_context():
+        update_bn((data.transfer_batch_to_device(batch, device, 0)["image"] for batch in batches), module.to(device))
 
 
 class LossWatch(pl.Callback):

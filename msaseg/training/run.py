@@ -29,6 +29,7 @@ from msaseg.records import places, provenance
 from msaseg.records.frame_matrices import FrameMatrices, file_beside
 from msaseg.records.run import key_of_record
 from msaseg.training import checkpoints
+from msaseg.training.callbacks import estimate_statistics
 from msaseg.training.faults import faults_named
 from msaseg.training.logger import how_to_watch, log_printed, wandb_of
 from msaseg.training.metrics import scores
@@ -159,9 +160,13 @@ def _fit_test_record(
             "debug=%s: train mIoU %s %%, no record: %s", config.debug, module.results["train"]["miou_pct"], run_dir
         )
         return
-    if config.protocol.select == "best":
+    best, averaged = config.protocol.select == "best", config.protocol.get("average") is not None
+    if best:
         _load_best(trainer, module, run_dir)
-        trainer.validate(module, data, verbose=False)  # the record's val scores are those of the epoch tested
+    if averaged:
+        estimate_statistics(module, data, trainer)
+    if (best or averaged) and data.val_dataloader():
+        trainer.validate(module, data, verbose=False)  # the record's val scores are those of the net tested
     trainer.test(module, data, verbose=False)
     splits, probed = score_probe(config, module, data, trainer)
     if not trainer.is_global_zero:
