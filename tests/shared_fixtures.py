@@ -3,7 +3,9 @@
 import logging
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -18,9 +20,11 @@ from msaseg.predict import __main__ as predict_command
 from msaseg.records import places
 from msaseg.records.run import RunRecord
 from msaseg.sweep.compose import files_read_once
+from msaseg.tables import spec
 from msaseg.tables.markers import markers
 from msaseg.tables.plan import Plan
 from msaseg.tables.protocols import protocol_names
+from msaseg.tables.spec import read_table
 
 
 @pytest.fixture
@@ -57,8 +61,9 @@ def one_thread_a_test_process():
 
 @pytest.fixture(autouse=True, scope="session")
 def configuration_files_read_once():
-    """Hundreds of tests compose a configuration, of the same files."""
-    with files_read_once():
+    """Hundreds of tests compose a configuration, or ask for the tables, of the same files."""
+    read_once = cache(lambda file, _changed: read_table(file))
+    with files_read_once(), patch.object(spec, "read_table", lambda file: read_once(file, file.stat().st_mtime_ns)):
         yield
 
 
