@@ -81,6 +81,9 @@ def test_ablation_is_shown_as_change_from_its_first_row_between_runs_of_the_same
     printed = [row.paper["miou_pct"] for row in suite.table.rows.values()]
     assert list(paper.y) == [pytest.approx(value - printed[0]) for value in printed[1:]]
     assert "No verdict comes from this protocol: at 120×160" in chart.note
+    assert chart.note.startswith("Mean over the 2 seeds that a row shares with the first.")
+    assert "seed 2" not in ours.hover[1]
+    assert len(chart.records) == 4
 
 
 def test_hover_says_how_each_run_of_a_point_was_come_by(suite):

@@ -10,9 +10,10 @@ from msaseg.records.frame_matrices import FrameMatrices, file_beside
 from msaseg.tables.__main__ import main
 from msaseg.tables.cells import Cell
 from msaseg.tables.claim import Claim, Kind, read_claim
-from msaseg.tables.decide import INITIALISATION, Word, decide, factors, judge
+from msaseg.tables.decide import INITIALISATION, Verdict, Word, decide, factors, judge
 from msaseg.tables.readme import headline
 from msaseg.tables.spec import load_tables
+from msaseg.tables.verdicts import summary
 
 ORDER = Claim("a_over_b", "A is above B", 1, Kind.ORDER, "miou_pct", ("pool5", "pool0"))
 TREND = replace(ORDER, kind=Kind.TREND, rows=("pool0", "pool1", "pool2", "pool3"))
@@ -202,6 +203,12 @@ def test_claim_declared_wrongly_names_its_key_and_the_mend(content, words):
     with pytest.raises(ValueError, match=r"table\.claims\.some") as error:
         read_claim("some", content, ROWS, COLUMNS)
     assert words in str(error.value)
+
+
+def test_summary_says_how_many_of_the_claims_are_implied():
+    claims = [read_claim("some", {**GOOD, **more}, ROWS, COLUMNS) for more in ({}, {"implied": True})]
+    line = summary([(load_tables()["leakage"], Verdict(claim, "paper", Word.HOLDS, "")) for claim in claims])
+    assert line.endswith("; 2 of 2 claims tested; 1 of the 2 the paper implies and does not state.")
 
 
 def test_every_table_declares_claims_of_the_paper_that_can_be_read():

@@ -1,10 +1,10 @@
 """By how much each row of an ablation differs from the first: the paper's rows and ours."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 from msaseg.charts.chart import PAPER, Chart, Series
-from msaseg.charts.plotted_table import PlottedTable, number
+from msaseg.charts.plotted_table import PlottedTable, number, origin
 from msaseg.charts.scores import SCORE, row_scores
 from msaseg.tables.decide import change_over_frames
 from msaseg.tables.runs import Run
@@ -20,7 +20,8 @@ def change_from_first(plotted: PlottedTable) -> list[Chart]:
     table, rows = plotted.table, plotted.table.rows
     first, *others = rows
     labels = [rows[row].label for row in others]
-    changes = [_change(plotted, row, first) for row in others]
+    pairs = {row: _pairs(plotted, row, first) for row in others}
+    changes = [_change(pairs[row]) for row in others]
     printed = [number(table.printed(row, SCORE)) for row in rows]
     start = printed[0]
     paper = [None if value is None or start is None else value - start for value in printed[1:]]
@@ -29,7 +30,7 @@ def change_from_first(plotted: PlottedTable) -> list[Chart]:
         x=labels,
         y=[None if change is None else change[0] for change in changes],
         spread=[None if change is None else change[1] for change in changes],
-        hover=[plotted.origins(row) for row in others],
+        hover=["; ".join(origin(run) for run, _ in pairs[row]) for row in others],
     )
     if all(y is None for y in ours.y):
         return row_scores(plotted)
@@ -37,6 +38,7 @@ def change_from_first(plotted: PlottedTable) -> list[Chart]:
     reason = table.untestable.get(plotted.protocol)
     untestable = f"No verdict comes from this protocol: {reason}." if reason else ""
     measured = [BARS] if any(spread is not None for spread in ours.spread) else []
+    words = [_seeds(pairs.values()), *plotted.marked(keys), *measured, untestable, table.note]
     return [
         Chart(
             id=plotted.id,
@@ -45,24 +47,30 @@ def change_from_first(plotted: PlottedTable) -> list[Chart]:
             x_title=table.row_header,
             y_title="Change of mIoU (points)",
             series=[ours, *([Series("paper, as printed", labels, paper, role=PAPER)] if any(paper) else [])],
-            note=plotted.note(keys, *measured, untestable),
-            records=plotted.records(),
+            note=" ".join(filter(None, words)),
+            records=tuple(dict.fromkeys(run.path for found in pairs.values() for pair in found for run in pair)),
             table=table.id,
         )
     ]
 
 
-def _change(plotted: PlottedTable, row: str, first: str) -> tuple[float, float | None] | None:
-    """Return the change between two rows over the seeds that both have, and half its interval."""
-    here, there = _scored(plotted, row), _scored(plotted, first)
-    shared = sorted(here.keys() & there.keys())
-    if not shared:
+def _pairs(plotted: PlottedTable, row: str, first: str) -> list[tuple[Run, Run]]:
+    """Return the runs of a row, each with the first row's of the same seed."""
+    here, there = ({run.seed: run for run in plotted.runs(one) if SCORE in run.values} for one in (row, first))
+    return [(here[seed], there[seed]) for seed in sorted(here.keys() & there.keys())]
+
+
+def _change(pairs: Sequence[tuple[Run, Run]]) -> tuple[float, float | None] | None:
+    """Return the mean change over pairs of runs, and half its interval; None without a pair."""
+    if not pairs:
         return None
-    change = fmean(here[seed].number(SCORE) - there[seed].number(SCORE) for seed in shared)
-    runs = [(sign / len(shared), of[seed]) for of, sign in ((here, 1.0), (there, -1.0)) for seed in shared]
+    change = fmean(run.number(SCORE) - first.number(SCORE) for run, first in pairs)
+    runs = [(sign / len(pairs), run) for pair in pairs for sign, run in zip((1.0, -1.0), pair, strict=True)]
     found = change_over_frames(runs)
     return change, None if found is None or found.high is None else found.high - found.estimate
 
 
-def _scored(plotted: PlottedTable, row: str) -> Mapping[int, Run]:
-    return {run.seed: run for run in plotted.runs(row) if SCORE in run.values}
+def _seeds(rows: Iterable[Sequence[tuple[Run, Run]]]) -> str:
+    counts = sorted({len(pairs) for pairs in rows if pairs})
+    most = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    return "One seed." if counts == [1] else f"Mean over the {most} seeds that a row shares with the first."

@@ -72,7 +72,7 @@ class ChoiceSplit:
 
 @dataclass(frozen=True)
 class RandomSplit:
-    """A seeded random 85/15 split, as the paper's: the 15 % are the test frames, nothing selects.
+    """A seeded random 85/15 split, as we read the paper's: the 15 % are the test frames, nothing selects.
 
     It leaks: nearly every test frame lies within a second of a training frame.
     The 85 % are rounded down, as in the notebooks that the paper follows: 595/106 of 701, 311/56 of 367.

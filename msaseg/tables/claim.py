@@ -35,6 +35,7 @@ class Claim:
         column: of the table, that the claim is about.
         rows: two for an order, all in turn for a trend, one for a level and a speed, none for the others.
         number: that a level or a speed reaches; None for the others.
+        implied: whether the paper implies it, by its title or its design, and does not state it.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Claim:
     column: str
     rows: tuple[str, ...] = ()
     number: float | None = None
+    implied: bool = False
 
 
 def read_claim(key: str, content: object, rows: Mapping[str, Any], columns: Mapping[str, Any]) -> Claim:
@@ -56,10 +58,11 @@ def read_claim(key: str, content: object, rows: Mapping[str, Any], columns: Mapp
     if not isinstance(content, dict):
         raise ValueError(f"{name} must be a mapping with `says`, `page` and one of {', '.join(Kind)}")
     kinds = [kind for kind in Kind if kind in content]
-    surplus = content.keys() - {"says", "page", "column", *kinds}
+    surplus = content.keys() - {"says", "page", "column", "implied", *kinds}
     if len(kinds) != 1 or surplus or not isinstance(content.get("page"), int) or not content.get("says"):
         raise ValueError(
-            f"{name} must have `says`, `page`, one of {', '.join(Kind)}, perhaps `column`, and nothing else"
+            f"{name} must have `says`, `page`, one of {', '.join(Kind)}, perhaps `column` or `implied`, "
+            "and nothing else"
         )
     (kind,) = kinds
     shown, number = content[kind], None
@@ -79,4 +82,5 @@ def read_claim(key: str, content: object, rows: Mapping[str, Any], columns: Mapp
             raise ValueError(f"{name}.{kind}: there is no row {row!r}: use one of {', '.join(rows)}")
     if column not in columns:
         raise ValueError(f"{name}: there is no column {column!r}: use one of {', '.join(columns)}")
-    return Claim(key, " ".join(str(content["says"]).split()), content["page"], kind, column, tuple(chosen), number)
+    says, implied = " ".join(str(content["says"]).split()), bool(content.get("implied", False))
+    return Claim(key, says, content["page"], kind, column, tuple(chosen), number, implied)

@@ -10,7 +10,7 @@ from msaseg.tables.claim import Claim, Kind
 from msaseg.tables.runs import Run
 
 SMALLEST_EFFECT = 1.0
-"""Points below which an effect does not matter: about the spread over seeds, and half the paper's typical step."""
+"""Points below which an effect does not matter: about half the paper's typical step."""
 
 SIGNIFICANT = 0.05
 """Largest p of a rank correlation that counts."""
@@ -237,6 +237,7 @@ def _timed(claim: Claim, filled: FilledTable) -> Verdict:
         word, why = Word.UNDECIDED, "the calls scatter about it"
     else:
         word, why = Word.HOLDS if slow > high else Word.CONTRADICTED, sure
-    return Verdict(
-        claim, filled.protocol.name, word, why, effect, device="{device}, {precision}".format(**first.hardware)
-    )
+    precision = first.hardware["precision"]
+    named = f"{precision} without TF32" if device == "cuda" and precision == "fp32" else precision
+    measured_on = f"{first.hardware['device']}, {named}"
+    return Verdict(claim, filled.protocol.name, word, why, effect, device=measured_on)

@@ -60,7 +60,9 @@ def summary(found: Sequence[tuple[Table, Verdict]]) -> str:
         words = [verdict.word for _, verdict in found if verdict.protocol == protocol]
         counts = ", ".join(f"{words.count(word)} {'hold' if word is Word.HOLDS else word}" for word in Word)
         tested = len(words) - words.count(Word.NOT_MEASURED)
-        lines.append(f"- `{protocol}`: {counts}; {tested} of {len(words)} claims tested.")
+        implied = sum(verdict.protocol == protocol and verdict.claim.implied for _, verdict in found)
+        of_these = f"; {implied} of the {len(words)} the paper implies and does not state" if implied else ""
+        lines.append(f"- `{protocol}`: {counts}; {tested} of {len(words)} claims tested{of_these}.")
     return "\n".join(lines)
 
 
@@ -86,7 +88,9 @@ def in_short(found: Sequence[tuple[Table, Verdict]]) -> str:
     links = "[All, with the rule that decided each](experiments/tables/verdicts.md); [the rules](docs/verdicts.md)."
     words = (
         "*Contradicted*: the effect is reversed or too small to matter (below 1.0 point, or below the paper's own "
-        "difference where that is smaller). *Undecided*: the noise of the test frames or of the seeds could explain it."
+        "difference where that is smaller), a printed score is missed by more than 1.0 point, a number that can be "
+        "counted is another, or a speed is not reached. *Undecided*: the noise of the test frames, of the seeds or of "
+        "the timed calls could explain it."
     )
     return "\n\n".join([counts, words, "\n".join(lines), rest + links])
 
