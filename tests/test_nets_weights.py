@@ -9,11 +9,15 @@ import torchvision
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from msaseg.config import compose_run, hashed_part
 from msaseg.nets.encoders import timm_model
 from msaseg.nets.encoders.conv import ConvEncoder
 from msaseg.nets.encoders.resnet18 import ResNet18Encoder
 from msaseg.nets.encoders.timm_model import TimmEncoder
 from msaseg.nets.encoders.vgg16 import VGG16Encoder
+from msaseg.training.checkpoints import save_weights
+from msaseg.training.restore import restore
+from msaseg.training.trainer import build
 
 LITE0 = "tf_efficientnet_lite0"
 
@@ -107,6 +111,16 @@ def test_vgg16_with_the_tutorials_input_sees_the_pixels_as_the_tutorial_feeds_th
     theirs = nn.functional.conv2d(images * 255 / 127.5 - 1, unscaled[0]["features.0.weight"], padding=1)
     ours = nn.functional.conv2d(encoder.normalise(images), encoder.features[0].weight, padding=1)
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("model", ["fcn8_tutorial", "fcn8_vgg16", "bisenet_resnet18", "msanet"])
+def test_net_from_pretrained_weights_when_reopened_without_them_computes_the_same(folder, tmp_path, model):
+    config = compose_run([f"model={model}", "protocol=laptop", "protocol.fc_channels=8", f"paths.weights={folder}"])
+    module = build(config, "model").eval()
+    save_weights(module, hashed_part(config), tmp_path / "weights.ckpt")
+    images = torch.randint(256, (1, 3, 64, 96), dtype=torch.uint8)
+    with torch.no_grad():
+        torch.testing.assert_close(restore(tmp_path / "weights.ckpt").logits(images), module(images))
 
 
 def test_vgg16_normalises_a_mean_coloured_image_to_zero():

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 from command_line import ODD_FOLDER, TINY, lose_power, piped, records
+from torch.nn.modules.batchnorm import _BatchNorm
 from waiting import wait_for_end, wait_until
 
+from msaseg.cli.errors import UserError
 from msaseg.data import sampler as sampler_module
 from msaseg.data.sampler import EpochSampler
 from msaseg.evaluate.__main__ import main as evaluate
-from msaseg.training.batch_norm import SyncBatchNormOnCpu
+from msaseg.nets.encoders.timm_model import TimmEncoder
+from msaseg.training.batch_norm import BatchNormOverProcesses
 from msaseg.training.processes import nodes
 
 CPU = [*TINY, "trainer.accelerator=cpu"]
@@ -35,28 +38,39 @@ def test_processes_together_make_the_batches_of_one(monkeypatch, frames, world):
     assert joined == [batch for batch in alone if len(batch) >= world]
 
 
-def test_batch_norm_exchanged_for_a_fit_keeps_its_tensors_and_comes_back():
-    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4))
-    before = net.state_dict()
-    SyncBatchNormOnCpu().apply(net)
-    assert type(net[1]) is not torch.nn.BatchNorm2d
+@pytest.mark.parametrize("gpu", [False, True])
+def test_batch_norm_exchanged_for_a_fit_computes_the_same_keeps_its_tensors_and_comes_back(gpu):
+    net = torch.nn.Sequential(torch.nn.BatchNorm2d(3), TimmEncoder("tf_efficientnet_lite0", "none")).eval()
+    images = torch.rand(1, 3, 64, 64)
+    norms = {module: type(module) for module in net.modules() if isinstance(module, _BatchNorm)}
+    before, expected = net.state_dict(), net(images)
+    sync = BatchNormOverProcesses(gpu=gpu)
+    sync.apply(net)
+    assert len(norms) > 40
+    assert not any(type(module) is kind for module, kind in norms.items())
     assert list(net.state_dict()) == list(before)
-    SyncBatchNormOnCpu().revert(net)
-    assert type(net[1]) is torch.nn.BatchNorm2d
+    torch.testing.assert_close(net(images), expected)
+    sync.revert(net)
+    assert {module: type(module) for module in norms} == norms
+
+
+def test_batch_norm_of_another_kind_is_refused_in_one_line():
+    with pytest.raises(UserError, match=r"^BatchNorm1d: .* set trainer\.devices=1$"):
+        BatchNormOverProcesses(gpu=False).apply(torch.nn.BatchNorm1d(3))
 
 
 def points(record, series):
     return [value for _, value in record.history[series]]
 
 
-NETS = {"fcn8_vgg16": 1e-5, "msanet": 2e-3}
+NETS = {"fcn8_vgg16": 1e-5, "msanet": 2e-3, "msanet model/net/encoder=tf_efficientnet_lite0": 2e-3}
 """Largest relative difference of a loss; Adam amplifies what batch norm rounds otherwise."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("net", NETS)
 def test_two_processes_of_half_a_batch_have_the_losses_of_one(cli, tmp_path, net):
-    words = [*CPU, f"model={net}", "data.batch_size=4", "protocol.source.train=11", "protocol.average=0.9"]
+    words = [*CPU, *f"model={net}".split(), "data.batch_size=4", "protocol.source.train=11", "protocol.average=0.9"]
     assert cli(*words, f"paths.outputs={tmp_path / 'one'}") == 0
     assert cli(*words, f"paths.outputs={tmp_path / 'two'}", "trainer.devices=2") == 0
     (one,), (two,) = records(tmp_path / "one"), records(tmp_path / "two")

@@ -1,4 +1,4 @@
-"""Batch norm over the frames of all processes, on a CPU too, where torch's own has no such form."""
+"""Batch norm over the frames of all processes: on a CPU, where torch's own has no such form, and in timm's nets."""
 
 from typing import Any
 
@@ -6,6 +6,9 @@ import torch
 import torch.distributed as dist
 from pytorch_lightning.plugins import LayerSync
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from msaseg.cli.errors import UserError
 
 
 class _SumOverProcesses(torch.autograd.Function):
@@ -22,7 +25,7 @@ class _SumOverProcesses(torch.autograd.Function):
         return _SumOverProcesses.forward(ctx, gradient)
 
 
-class _OverAllProcesses(nn.BatchNorm2d):
+class _OnCpu(nn.BatchNorm2d):
     """As `nn.BatchNorm2d` on one process with the frames of all."""
 
     def forward(self, images: Tensor) -> Tensor:
@@ -49,19 +52,63 @@ class _OverAllProcesses(nn.BatchNorm2d):
         return (summed[:-1] / summed[-1]).view(1, -1, 1, 1), summed[-1].detach()
 
 
-class SyncBatchNormOnCpu(LayerSync):
-    """Lightning's `sync_batchnorm` for a CPU: for the time of a fit, in place."""
+class _ThenActivation:
+    """What timm's `BatchNormAct2d` does besides."""
+
+    drop: nn.Module
+    act: nn.Module
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.act(self.drop(super().forward(images)))  # type: ignore[misc, no-any-return]  # of the class beside
+
+
+class _OnGpu(nn.SyncBatchNorm):
+    process_group = None  # all
+
+
+class _ActivatedOnCpu(_ThenActivation, _OnCpu):
+    pass
+
+
+class _ActivatedOnGpu(_ThenActivation, _OnGpu):
+    pass
+
+
+class BatchNormOverProcesses(LayerSync):
+    """Lightning's `sync_batchnorm`, for the time of a fit, in place.
+
+    Lightning's own takes the activation from timm's batch norms, which are one with it.
+
+    Args:
+        gpu: whether the processes have one each.
+    """
+
+    def __init__(self, *, gpu: bool) -> None:
+        from timm.layers import BatchNormAct2d
+
+        self.kinds: dict[type[_BatchNorm], type[_BatchNorm]] = {
+            nn.BatchNorm2d: _OnGpu if gpu else _OnCpu,
+            BatchNormAct2d: _ActivatedOnGpu if gpu else _ActivatedOnCpu,
+        }
 
     def apply(self, model: nn.Module) -> nn.Module:
-        """Have the batch norms of a net see the frames of all processes."""
-        return self._exchange(model, nn.BatchNorm2d, _OverAllProcesses)
+        """Have the batch norms of a net see the frames of all processes.
+
+        Raises:
+            UserError: the net has a kind of batch norm that has no such form.
+        """
+        for module in model.modules():
+            if isinstance(module, _BatchNorm):
+                if type(module) not in self.kinds:
+                    kind = type(module).__name__
+                    raise UserError(f"{kind}: no form of it is known for several processes: set trainer.devices=1")
+                module.__class__ = self.kinds[type(module)]
+        return model
 
     def revert(self, model: nn.Module) -> nn.Module:
         """Have them see their own again."""
-        return self._exchange(model, _OverAllProcesses, nn.BatchNorm2d)
-
-    def _exchange(self, model: nn.Module, old: type[nn.Module], new: type[nn.Module]) -> nn.Module:
+        before = {new: old for old, new in self.kinds.items()}
         for module in model.modules():
-            if type(module) is old:
-                module.__class__ = new
+            if isinstance(module, _BatchNorm):
+                module.__class__ = before[type(module)]
         return model

@@ -12,14 +12,13 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import LearningRateMonitor
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.plugins import TorchSyncBatchNorm
 from pytorch_lightning.strategies import DDPStrategy
 
 from msaseg.cli.errors import UserError
 from msaseg.config import hashed_part
 from msaseg.records import provenance
 from msaseg.training import checkpoints
-from msaseg.training.batch_norm import SyncBatchNormOnCpu
+from msaseg.training.batch_norm import BatchNormOverProcesses
 from msaseg.training.callbacks import AveragedWeights, LastLook, LossWatch, OwnNumbers, PredictionPanel
 from msaseg.training.processes import nodes, rank
 from msaseg.training.progress import Progress
@@ -83,7 +82,7 @@ def make_trainer(config: DictConfig, run_dir: Path, loggers: list[Logger]) -> pl
 
 def several_devices(config: DictConfig) -> dict[str, Any]:
     """Return what the Trainer of one of several processes needs: its share of them, and batch norm over all frames."""
-    layer_sync = TorchSyncBatchNorm() if on_gpu(config) else SyncBatchNormOnCpu()
+    layer_sync = BatchNormOverProcesses(gpu=on_gpu(config))
     return {
         "devices": config.trainer.devices // nodes(),
         "num_nodes": nodes(),

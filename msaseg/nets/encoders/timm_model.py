@@ -50,7 +50,8 @@ class TimmEncoder(Encoder):
 
 
 def _download_timm(name: str) -> tuple[State, str]:
-    net = timm.create_model(name, pretrained=True)
+    with torch.random.fork_rng(devices=[]):  # what comes after is initialised as where a folder holds the weights
+        net = timm.create_model(name, pretrained=True)
     return net.state_dict(), f"timm {name}.{timm.get_pretrained_cfg(name).tag}"
 
 

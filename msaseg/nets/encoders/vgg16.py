@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from msaseg.nets.blocks import check_choice
@@ -33,7 +32,7 @@ class VGG16Encoder(Encoder):
         dilated: run conv5_1 to conv5_3 with dilation 2 and padding 2. Kernels, and so weights and strides,
             are the same: the paper's "dilated convolution in the downsampling layers", pretrained.
         tutorial_input: feed the weights what the tutorial behind section 3.2 does, RGB from -1 to 1, whatever they
-            expect; None is no.
+            expect; None is no. The first kernels keep the scale of `std`, so Adam moves them a 58th as far.
         release: which training "imagenet" means; there is one.
         width: channels of the first stage; all others are multiples of it. None is VGG16's 64.
 
@@ -69,18 +68,23 @@ class VGG16Encoder(Encoder):
             if weights == "imagenet":
                 self._scale_first_layer()
         if tutorial_input:
+            if state is None:
+                self._first_kernels().mul_(255 * self.std)  # as those that are loaded, and those of a checkpoint
             self.mean.fill_(0.5)
-            self.std.mul_(127.5) if state is not None else self.std.fill_(0.5)
+            self.std.mul_(127.5)
         if dilated:
             for layer in self.features[24:]:
                 if isinstance(layer, nn.Conv2d):
                     layer.dilation = layer.padding = (2, 2)
 
-    @torch.no_grad()
-    def _scale_first_layer(self) -> None:
-        """Bring the first kernels from inputs up to 255, if they are for such, to inputs of deviation `std`."""
+    def _first_kernels(self) -> Tensor:
         kernels = self.features[0].weight
         assert isinstance(kernels, Tensor)
+        return kernels.data
+
+    def _scale_first_layer(self) -> None:
+        """Bring the first kernels from inputs up to 255, if they are for such, to inputs of deviation `std`."""
+        kernels = self._first_kernels()
         first = kernels.flatten()[0].item()
         if math.isclose(first, VGG16_FIRST_WEIGHT, rel_tol=1e-2):
             kernels *= 255 * self.std
