@@ -15,7 +15,7 @@ from msaseg.records.cost import cost
 
 def test_fcn8_with_vgg16_and_12_classes_has_the_stated_parameters_and_macs():
     with torch.device("meta"):
-        net = FCN8(12, VGG16Encoder("none"))
+        net = FCN8(12, VGG16Encoder("none")).to("meta")  # the colours' means, too
         with FlopCounterMode(display=False) as counter:
             net(torch.rand(1, 3, 224, 224))
     assert parameter_count(net.encoder) == 14_714_688

@@ -1,6 +1,7 @@
 """One run of a sweep as a process, forked from a server that has loaded the heavy modules already."""
 
 import atexit
+import gc
 import io
 import multiprocessing
 import os
@@ -89,6 +90,7 @@ def start(
 
 
 def _run(job: Job, environment: Mapping[str, str], _locks: Sequence[Lock]) -> None:
+    gc.freeze()  # what the server has loaded stays: collecting garbage need not look at it
     os.setsid()
     _die_with_the_sweep()
     log = os.open(job.log, os.O_WRONLY | os.O_APPEND)

@@ -129,8 +129,8 @@ def reopen(checkpoint: Path | str) -> Restored:
         with torch.device("meta"):
             restored = Restored(path, _net(part), config)
         _check_tensors(restored, own)
-        restored = Restored(path, _net(part), config)
-        restored.net.load_state_dict(own)
+        of_net = restored.net.state_dict()
+        restored.net.load_state_dict({name: own[name].to(of_net[name].dtype) for name in own}, assign=True)
     except UserError:
         raise
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as error:

@@ -31,8 +31,9 @@ class Encoder(nn.Module):
         first, second, third, fourth = channels
         self.channels: tuple[int, int, int, int] = (first, second, third, fourth)
         self.weights_source = "none"
-        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+        # given, not loaded: known also where a net is built on no device, to be filled from a file
+        self.register_buffer("mean", torch.tensor(mean, device="cpu").view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std, device="cpu").view(3, 1, 1), persistent=False)
 
     def normalise(self, images: Tensor) -> Tensor:
         """Bring RGB in [0, 1] to the mean and spread that the weights expect."""
