@@ -162,7 +162,10 @@ def test_mistake_is_one_line_and_status_2(evaluate, capsys, words, said):
     assert_one_line(capsys, said)
 
 
-@pytest.mark.parametrize(("output", "said"), [("no/such/scores.json", "no such folder"), (".", "a folder")])
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [("no/such/scores.json", "no such folder"), (".", "a folder"), ("/proc/scores.json", "cannot be written")],
+)
 def test_output_that_cannot_be_written_is_refused_before_anything_is_scored(left, capsys, monkeypatch, output, said):
     monkeypatch.setattr("msaseg.evaluate.command.score", lambda *_: pytest.fail("scored"))
     assert main([str(left), f"--out={output}"]) == 2

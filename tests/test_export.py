@@ -242,6 +242,14 @@ def test_file_that_differs_is_not_kept(export, monkeypatch, capsys):
     assert [path.name for path in output.parent.iterdir()] == ["net.pt"]
 
 
+def test_checkpoint_is_never_replaced_by_its_own_export(checkpoint, tmp_path, capsys):
+    own = tmp_path / "net.pt"
+    own.write_bytes(checkpoint.read_bytes())
+    assert main([str(own), "--format=torchscript"]) == 2
+    assert_one_line(capsys, "net.pt: the checkpoint itself")
+    assert own.read_bytes() == checkpoint.read_bytes()
+
+
 def test_net_that_a_format_cannot_hold_is_named_in_one_line(export, monkeypatch, capsys):
     def refuse(_, path, __):
         path.write_text("half")

@@ -1,6 +1,7 @@
 """`msaseg.load`: pictures in, labels out, as the command writes them."""
 
 import importlib
+import io
 import re
 import shlex
 import shutil
@@ -100,6 +101,12 @@ def test_model_says_what_it_is(model):
     assert repr(model) == "<aggregation, 11 classes, trained under smoke at (64, 96)>"
 
 
+def cut_off_photo():
+    whole = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(whole, "png")
+    return Image.open(io.BytesIO(whole.getvalue()[:60]))
+
+
 @pytest.mark.parametrize(
     "picture",
     [
@@ -110,6 +117,7 @@ def test_model_says_what_it_is(model):
         np.zeros((0, 4, 3), np.uint8),
         np.uint8(3),
         Image.new("I;16", (4, 4)),
+        cut_off_photo(),
         7,
         None,
     ],
@@ -150,7 +158,7 @@ def test_published_weights_are_found_by_name_in_half_precision(model, checkpoint
 
 def test_name_where_nothing_is_published_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(places, "PUBLISHED", tmp_path)
-    with pytest.raises(UserError, match=r"street: no such file: .* nothing is published yet"):
+    with pytest.raises(UserError, match=r"street: no such file: .* published name: none here"):
         msaseg.load("street")
 
 

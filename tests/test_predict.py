@@ -40,6 +40,10 @@ def test_image_when_predicted_gets_classes_overlay_and_side_by_side_at_its_own_s
     assert np.abs(pair[:97] - np.hstack([image, PALETTE[labels]])).mean() < 8
 
 
+def test_legend_of_the_widest_picture_is_a_small_part_of_it():
+    assert len(pictures.legend(2 * pictures.LONGEST)) <= 400
+
+
 @pytest.mark.parametrize("width", [90, 480, 1920])
 def test_legend_shows_every_colour_once_on_white(width):
     strip = pictures.legend(width)

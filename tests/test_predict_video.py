@@ -2,13 +2,16 @@
 
 import os
 import re
+import signal
 
 import cv2
 import numpy as np
+import pytest
 from predicting import expected, labels_of, scene, written
 
 from msaseg.classes import PALETTE
 from msaseg.predict import pictures
+from msaseg.predict import video as predict_video
 
 
 def video(path, frames=7, size=(64, 96), codec="mp4v"):
@@ -76,6 +79,14 @@ def test_video_when_it_cannot_be_written_whole_leaves_nothing(predict, tmp_path,
     monkeypatch.setattr(cv2, "VideoWriter", FullDisk)
     assert predict(source) == 2
     assert "a_side_by_side.mp4: could not be written whole" in capsys.readouterr().err
+    assert written(tmp_path) == {"predict.json"}
+
+
+def test_video_when_stopped_leaves_nothing_and_says_that_it_starts_anew(predict, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(predict_video, "overlay", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(SystemExit):
+        predict(video(tmp_path / "a.mp4"))
+    assert capsys.readouterr().err == "stopped; the same command goes on from the start\n"
     assert written(tmp_path) == {"predict.json"}
 
 

@@ -37,13 +37,15 @@ def test_published_net_is_the_recorded_one_in_half_precision_with_its_card(run, 
     assert f"**{record.metrics['test']['miou_pct']:.2f}**" in card
     assert str(record.code["commit"]) in card
     assert f"| Road | {record.metrics['test']['iou_pct']['Road']:.1f} |" in card
-    assert "next: python -m msaseg.predict tiny" in capsys.readouterr().out
+    assert f"next: python -m msaseg.predict {folder / 'tiny.safetensors'} " in capsys.readouterr().out
+    assert main([str(run), "--folder", str(folder), "--name", "x/y"]) == 2
+    assert "--name x/y: not the name of a file" in capsys.readouterr().err
 
 
 def test_net_that_scores_otherwise_in_half_precision_is_not_written(run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(command, "LARGEST_DIFFERENCE", -1.0)
     assert main([str(run), "--folder", str(tmp_path / "weights")]) == 1
-    assert "not written: in half precision mIoU differs by" in capsys.readouterr().err
+    assert "not written: the file's mIoU here differs by" in capsys.readouterr().err
     assert not [*(tmp_path / "weights").iterdir()]
 
 

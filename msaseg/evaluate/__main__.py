@@ -14,7 +14,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _parser() -> Parser:
     made = parser(
         "evaluate",
-        "score a trained net on the frames of a protocol, at the labels' own size, in the precision of its training.",
+        "score a trained net on a protocol's frames, at the labels' own size, in the precision of a training here.",
         [
             "outputs/runs/.../weights.ckpt",
             "outputs/runs/.../weights.ckpt --tta multiscale --out scores.json",

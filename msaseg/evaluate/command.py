@@ -17,7 +17,7 @@ from msaseg.evaluate.report import show
 from msaseg.evaluate.scored_frames import ScoredFrames, scored_frames, warning
 from msaseg.evaluate.scoring import precision, score
 from msaseg.records import provenance
-from msaseg.records.files import to_json, write_whole
+from msaseg.records.files import check_output, to_json, write_whole
 from msaseg.training.restore import Restored, choose_device, restore
 
 
@@ -27,10 +27,8 @@ def evaluate(options: Namespace) -> int:
     Raises:
         UserError: the checkpoint, the data or the output cannot be had.
     """
-    if options.out is not None and not options.out.parent.is_dir():
-        raise UserError(f"--out {options.out}: no such folder: make it first")
-    if options.out is not None and options.out.is_dir():
-        raise UserError(f"--out {options.out}: a folder: give a file in it")
+    if options.out is not None:
+        check_output(options.out)
     restored = restore(options.checkpoint, choose_device(options.device))
     frames = scored_frames(restored, options.protocol, options.split, options.set)
     told = warning(restored, frames)

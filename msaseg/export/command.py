@@ -11,6 +11,7 @@ from msaseg.export.formats import FORMATS, Format
 from msaseg.export.metadata import metadata, size_in_words
 from msaseg.export.parity import AGREEMENT, DIFFERENCE, Parity, compare, frames
 from msaseg.export.program import program
+from msaseg.records.files import check_output
 from msaseg.training.restore import Restored, restore
 
 
@@ -29,15 +30,13 @@ def export(options: Namespace) -> int:
     inside, trained = options.processing == "inside", options.size == "trained"
     if output.suffix != chosen.suffix:
         raise UserError(f"--out {output}: a file of --format {options.format} ends in {chosen.suffix}")
-    if not output.parent.is_dir():
-        raise UserError(f"--out {output}: no such folder: make it first")
-    if output.is_dir():
-        raise UserError(f"--out {output}: a folder: give a file in it")
+    check_output(output)
     restored = restore(options.checkpoint)
+    if output.resolve() == restored.path.resolve():
+        raise UserError(f"--out {output}: the checkpoint itself: give another file")
     images = frames(options.frames, restored.size)
     part = output.with_name(f".{output.stem}.{os.getpid()}.part{chosen.suffix}")
     try:
-        part.touch()  # whether one may write here is known before minutes of work
         parity = _written(chosen, part, restored, inside, trained, images)
         print(
             f"{parity.pixels} pixels of {len(images)} {'frames' if options.frames else 'synthetic scenes'}: "

@@ -14,7 +14,8 @@ from msaseg.data.synthetic.scene import draw
 from msaseg.export.formats import Run
 from msaseg.export.program import SMALLEST, SMALLEST_RESIZED, net_to_export, prepared
 from msaseg.export.stretching import stretch
-from msaseg.predict.pictures import IMAGES, read
+from msaseg.predict.folder import is_image
+from msaseg.predict.pictures import read
 from msaseg.training.inference import upsampled
 from msaseg.training.restore import Restored
 
@@ -58,7 +59,7 @@ def frames(folder: Path | None, size: Size) -> list[Pixels]:
     if folder is None:
         full = (2 * size[0] + 1, 2 * size[1] + 3)  # odd: no multiple of any stride
         return [draw(np.random.default_rng(seed), full)[0] for seed in range(FRAMES)]
-    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGES)
+    found = sorted(path for path in folder.glob("*") if is_image(path))
     if not found:
         raise UserError(f"--frames {folder}: no images here: give a folder, or leave it away for synthetic scenes")
     count = min(FRAMES, len(found))

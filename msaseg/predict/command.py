@@ -42,7 +42,7 @@ def predict(options: Namespace) -> int:
         raise UserError(f"{source}: neither a file nor a folder, but a pipe or device: copy what it gives to a file")
     if not source.is_dir() and suffix not in IMAGES + VIDEOS:
         raise UserError(f"{source}: neither image nor video: known are {', '.join(IMAGES + VIDEOS)}")
-    goes_on_from(lambda: "here")
+    goes_on_from(lambda: "here" if source.is_dir() else "the start")
     warnings.filterwarnings("ignore", module=r"PIL\.")  # of oddities in files that are read all the same
     cv2.setNumThreads(1)  # several threads decode already
     restored = restore(options.checkpoint, choose_device(options.device))

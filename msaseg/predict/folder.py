@@ -16,11 +16,12 @@ def images(source: Path) -> list[Path]:
     Raises:
         UserError: there is none, two would be written to one name, or the folder cannot be read.
     """
+    if not source.is_dir():
+        return [source]
     try:
-        there = sorted(source.iterdir()) if source.is_dir() else [source]
+        found = sorted(path for path in source.iterdir() if is_image(path))
     except OSError as error:
         raise UserError(f"{source}: cannot be read ({error.strerror})") from error
-    found = [path for path in there if _is_image(path)]
     if not found:
         raise UserError(f"{source}: no images here: their names end in {', '.join(IMAGES)}")
     by_name: dict[str, Path] = {}
@@ -73,7 +74,8 @@ def predict_images(
     return last
 
 
-def _is_image(path: Path) -> bool:
+def is_image(path: Path) -> bool:
+    """Return whether a file of a folder is an image by its name, and none that is hidden, as macOS leaves them."""
     return path.suffix.lower() in IMAGES and not path.is_dir() and not path.name.startswith(".")
 
 

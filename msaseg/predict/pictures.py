@@ -47,23 +47,31 @@ def read(path: Path) -> Pixels:
     try:
         with Image.open(path) as image:
             check_size(image.size, path)
-            pixels = rgb(image, path)
+            return rgb(image, path)
     except UserError:
         raise
-    except Exception as error:  # damaged bytes raise what each decoder likes
-        raise UserError(f"{path}: cannot be decoded ({' '.join(str(error).split())})") from error
-    return pixels
+    except Exception as error:
+        raise _undecoded(path, error) from error
 
 
 def rgb(image: Image.Image, name: object) -> Pixels:
     """Return an image of any mode as RGB (H, W, 3), upright.
 
     Raises:
-        UserError: it has grey values of more than 8 bits, which have no one meaning; `name` stands in the message.
+        UserError: it has grey values of more than 8 bits, which have no one meaning, or its file is damaged; `name`
+            stands in the message.
     """
     if image.mode == "F" or image.mode.startswith("I"):  # Pillow cuts the values off at 255
         raise UserError(f"{name}: more than 8 bits a grey value: convert it to 8 bits")
-    return np.asarray(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
+    try:
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
+    except Exception as error:
+        raise _undecoded(name, error) from error
+
+
+def _undecoded(name: object, error: Exception) -> UserError:
+    """Say what a decoder made of damaged bytes: each raises what it likes."""
+    return UserError(f"{name}: cannot be decoded ({' '.join(str(error).split())})")
 
 
 def check_size(size: tuple[int, int], name: object) -> None:
@@ -107,7 +115,7 @@ def side_by_side(image: Pixels, labels: Pixels) -> Pixels:
 @lru_cache(maxsize=4)
 def legend(width: int) -> Pixels:
     """Return all classes' names beside their colours, black on white, RGB (height, width, 3)."""
-    size = max(12, width // 80)
+    size = min(max(12, width // 80), 96)  # a strip of 65500 pixels needs no letters of a palm's height
     font = ImageFont.load_default(size)
     across = max(font.getlength(name) for name in CLASSES) + 2.5 * size
     columns = max(1, int(width / across))

@@ -3,6 +3,7 @@
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 
 from msaseg.cli.command import Parser, parser, path, run
 from msaseg.cli.errors import UserError
@@ -38,11 +39,13 @@ def publish(options: Namespace) -> int:
     from msaseg.records.run import RunRecord
     from msaseg.tables.protocols import machine_paths
     from msaseg.training.restore import restore
-    from msaseg.training.weights_file import SUFFIX, to_bytes
+    from msaseg.training.weights_file import SUFFIX, published, to_bytes
 
     path, name = options.record, options.name
     if not path.is_file() or path.suffix != ".json":
         raise UserError(f"{path}: no record: give a JSON file below experiments/records")
+    if Path(name).name != name:
+        raise UserError(f"--name {name}: not the name of a file: --folder says where it goes")
     record, outputs = RunRecord.load(path), machine_paths().outputs
     weights = record.key.weights(outputs)
     if weights is None:
@@ -66,13 +69,14 @@ def publish(options: Namespace) -> int:
         trial.unlink(missing_ok=True)
     difference = scored["miou_pct"] - record.metrics["test"]["miou_pct"]
     if abs(difference) > LARGEST_DIFFERENCE:
-        print(f"error: not written: in half precision mIoU differs by {difference:+.3f} points", file=sys.stderr)
+        print(f"error: not written: the file's mIoU here differs by {difference:+.3f} points", file=sys.stderr)
         return 1
     matrices = frame_matrices.load(path, record)
     write_whole(file, content)
     text = card(name, record, None if matrices is None else matrices.part("test"), len(content) / 1e6, difference)
     write_whole(file.with_suffix(".md"), text)
-    print(f"{file}\n{file.with_suffix('.md')}\nnext: python -m msaseg.predict {name} photo.jpg --out segmented")
+    called = name if published().get(name) == file else file
+    print(f"{file}\n{file.with_suffix('.md')}\nnext: python -m msaseg.predict {called} photo.jpg --out segmented")
     return 0
 
 

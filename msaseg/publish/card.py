@@ -37,12 +37,14 @@ rest on few objects. The file's mIoU differs from the record's by {difference:+.
 
 CamVid (Brostow, Shotton, Fauqueur, Cipolla 2008; Brostow, Fauqueur, Cipolla 2009) in SegNet's release. The frames are
 for research and are not part of this repository; whoever publishes numbers made with them cites the two papers.
-Weights to start from: {weights}. Those of ImageNet are meant for research as well.
+Weights to start from: {weights}.
 
 ## Origin
 
 Record `{path}`, commit `{commit}`, data `{data}`, split `{split}`, {hours:.1f} hours on {device}.
 """
+
+RESEARCH = ". Those of ImageNet are meant for research as well"
 
 
 def card(name: str, record: RunRecord, frames: Frames | None, megabytes: float, difference: float) -> str:
@@ -66,7 +68,7 @@ def card(name: str, record: RunRecord, frames: Frames | None, megabytes: float, 
         difference=difference,
         scores="\n".join(_scores(record, frames)),
         recipe="\n".join(_recipe(record.config)),
-        weights=record.weights,
+        weights=record.weights + RESEARCH * (record.weights != "none"),
         commit=record.code["commit"],
         data=record.data["data_digest"][:16],
         split=record.data["split_digest"][:16],

@@ -43,6 +43,27 @@ def read_fields(path: Path, record: type, schema: int, again: str) -> dict[str, 
     return content
 
 
+def check_output(path: Path) -> None:
+    """Refuse a file that a command cannot write, before it works for it.
+
+    Args:
+        path: that `--out` gave.
+
+    Raises:
+        UserError: it lies in no folder, is one, or may not be written.
+    """
+    if not path.parent.is_dir():
+        raise UserError(f"--out {path}: no such folder: make it first")
+    if path.is_dir():
+        raise UserError(f"--out {path}: a folder: give a file in it")
+    part = path.with_name(f".{os.getpid()}.part")
+    try:
+        part.touch()
+        part.unlink()
+    except OSError as error:
+        raise UserError(f"--out {path}: cannot be written ({error.strerror}): give another file") from error
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file, and the folders above it, so that a reader sees all of it or what was there before."""
     path.parent.mkdir(parents=True, exist_ok=True)

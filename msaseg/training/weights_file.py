@@ -36,8 +36,8 @@ def find(checkpoint: Path | str) -> Path:
         return path
     if str(checkpoint) in known:
         return known[str(checkpoint)]
-    names = f"or a published name: {suggestion(str(checkpoint), known)}" if known else "nothing is published yet"
-    raise UserError(f"{checkpoint}: no such file: give the weights.ckpt that a run left, {names}")
+    names = suggestion(str(checkpoint), known) if known else "none here: they are in the repository, not in the package"
+    raise UserError(f"{checkpoint}: no such file: give the weights.ckpt that a run left, or a published name: {names}")
 
 
 def read(path: Path) -> dict[str, Any]:
