@@ -35,6 +35,8 @@ def entries(folder):
 def test_entry_tells_all_that_a_reader_of_the_index_needs(folder):
     record = folder.parent / "records" / "t" / "laptop" / "r" / "seed0-0.json"
     index = Index(folder)
+    record.parent.mkdir(parents=True)
+    record.touch()
     files = index.add(planned("one"), Drawing(figure("x"), "Seen.", [record], ["test/a"]), CODE)
     index.close()
     assert files == [folder / "one.png", folder / "one.svg"]
@@ -86,8 +88,19 @@ def test_nothing_drawn_leaves_no_folder(folder):
     assert not folder.exists()
 
 
-def test_unreadable_index_is_named_with_the_mend(folder):
+def test_figure_whose_record_is_gone_is_deleted_and_a_picture_without_entry_stays(folder):
+    record = folder.parent / "records" / "gone.json"
+    index = Index(folder)
+    index.add(planned("one"), Drawing(figure("x"), "Seen.", [record]), CODE)
+    (folder / "other.png").write_text("drawn on another machine")
+    assert index.close() == [folder / "one.png", folder / "one.svg"]
+    assert {path.name for path in folder.iterdir()} == {"figures.json", "other.png"}
+    assert entries(folder) == {}
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"one": null}', '{"one": {"files": null}}'])
+def test_unreadable_index_is_named_with_the_mend(folder, content):
     folder.mkdir(parents=True)
-    (folder / NAME).write_text("{")
-    with pytest.raises(UserError, match=r"figures\.json: not readable.*delete it"):
+    (folder / NAME).write_text(content)
+    with pytest.raises(UserError, match=r"figures\.json: not an index of figures; .*git checkout"):
         Index(folder)

@@ -109,7 +109,7 @@ def _variant(label: str, defaults: dict[str, str]) -> Variant:
             overrides.append(word)
     for key, value in chosen.items():
         if value not in CHOICES[key]:
-            raise UserError(f"nets: {label}: {key}={value}: {suggestion(value, CHOICES[key])}")
+            raise UserError(f"nets: {label}: {key}={value}: {suggestion(str(value), CHOICES[key])}")
     return Variant(label, model, tuple(overrides), net_config=_compose(label, model, overrides), **chosen)
 
 

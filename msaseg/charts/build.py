@@ -25,7 +25,7 @@ BUILDERS: dict[str, Callable[[PlottedTable], Sequence[Chart | Matrix]]] = {
 }
 """Tables whose plots are not mIoU row by row, and against speed where that is measured."""
 
-OTHER_FRAMES = {"leakage"}
+OTHER_FRAMES = {"leakage", "recipe_sweep"}
 """Tables whose rows are tested on other frames than their protocol's, so that their accuracy is no rival's."""
 
 

@@ -64,6 +64,13 @@ class Chart:
     table: str = ""
     log_x: bool = False
 
+    @property
+    def crosses_zero(self) -> bool:
+        """Whether a number, or its bar, is below zero."""
+        spreads = ((series.y, series.spread or [None] * len(series.y)) for series in self.series)
+        pairs = (pair for ys, spread in spreads for pair in zip(ys, spread, strict=True))
+        return any(y is not None and y - (half or 0) < 0 for y, half in pairs)
+
 
 @dataclass(frozen=True)
 class Matrix:

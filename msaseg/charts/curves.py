@@ -30,7 +30,8 @@ def _plot(plotted: PlottedTable, histories: dict[str, list[RunRecord]], name: st
     series: list[Series] = []
     printed: dict[str, float] = {}
     last = 0.0
-    for colour, (row, records) in enumerate(histories.items()):
+    rows = list(plotted.table.rows)
+    for row, records in histories.items():
         for of, words in ((TRAIN, "training"), (WATCHED, watched(records[0]))):
             key = f"{of}/{name}"
             curve = _curve([record.history.get(key, []) for record in records])
@@ -40,7 +41,7 @@ def _plot(plotted: PlottedTable, histories: dict[str, list[RunRecord]], name: st
             last = max(last, epochs[-1])
             label = f"{plotted.table.rows[row].label}, {words}"
             hover = [plotted.origins(row)] * len(epochs)
-            series.append(Series(label, epochs, means, spread, hover=hover, colour=colour, dashed=of != TRAIN))
+            series.append(Series(label, epochs, means, spread, hover=hover, colour=rows.index(row), dashed=of != TRAIN))
             value = number(plotted.table.printed(row, key))
             if value is not None:
                 printed[f"{'training' if of == TRAIN else 'validation'} {value:g}"] = value

@@ -82,6 +82,7 @@ def _about(table: Table, runs: Runs | None) -> str:
     if runs:
         keys = ", ".join(f"`{key}`" for key in runs.group_by)
         parts.append(f"A bar is the mean over the runs that agree in {keys}, those of older configurations included.")
-        parts.append(f"Under `{PRINTED}` stands what the paper prints.")
+    if runs and any(row.paper for row in table.rows.values()):
+        parts.append(f"`{PRINTED}` is what the paper prints.")
     parts.append(f"The numbers that count, with their provenance: `experiments/tables/{table.id}.md`.")
     return "\n\n".join(parts)

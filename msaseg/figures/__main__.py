@@ -46,7 +46,7 @@ def _run(args: Namespace) -> int:
         draw_all(wanted, index)
         everything = args.protocol is None and args.only is None
         for path in index.close({figure.id for figure in planned} if everything else None):
-            print(f"deleted {path}: no figure has this name any more")
+            print(f"deleted {path}: no figure has this name any more, or its records are gone")
     for line in results.unreadable.values():
         print(f"error: {line}", file=sys.stderr)
     return 1 if results.unreadable else 0

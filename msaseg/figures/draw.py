@@ -86,7 +86,7 @@ def _points(axes: Axes, chart: Chart) -> list[Any]:
         colour, mark = _colour(series, number), MARKERS[number % len(MARKERS)]
         looks: dict[str, Any] = {"fmt": mark, "markersize": 7, "markeredgecolor": "white", "capsize": 3}
         handles.append(axes.errorbar(x, y, _spread(series), color=colour, **looks))
-    if any(y is not None and y < 0 for series in chart.series for y in series.y):
+    if chart.crosses_zero:
         axes.axhline(0, color=GREY, linewidth=0.8)
     if not chart.log_x:
         _categories(axes, chart.series[0].x)
@@ -160,7 +160,7 @@ def _places(chart: Chart, number: int) -> np.ndarray:
 def _categories(axes: Axes, names: Sequence[object]) -> None:
     """Name the categories below the axis, broken into lines, or aslant where a word is too long for its place."""
     words = [str(name) for name in names]
-    room = max(4, 72 // len(words))  # characters that fit below one category
+    room = max(4, 66 // len(words))  # characters that fit below one category
     aslant = any(len(word) > room for name in words for word in name.split())
     texts = words if aslant else ["\n".join(textwrap.wrap(name, room)) for name in words]
     turned: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if aslant else {}

@@ -32,11 +32,12 @@ class Index:
         file = folder / NAME
         if file.exists():
             try:
-                self.entries = dict(json.loads(file.read_text(encoding="utf-8")))
-            except ValueError as error:
-                raise UserError(
-                    f"{file}: not readable as JSON ({error}); delete it and draw the figures anew"
-                ) from error
+                self.entries = json.loads(file.read_text(encoding="utf-8"))
+                known = isinstance(self.entries, dict) and all(map(_is_entry, self.entries.values()))
+            except ValueError:
+                known = False
+            if not known:
+                raise UserError(f"{file}: not an index of figures; bring it back with `git checkout -- {file}`")
 
     def add(self, planned: Planned, drawing: Drawing, code: dict[str, Any]) -> list[Path]:
         """Write a drawing's files and its entry; return the files.
@@ -76,21 +77,33 @@ class Index:
         return planned.made_from is not None and entry.get("made_from") == _digest(planned.made_from, files)
 
     def close(self, known: Collection[str] | None = None) -> list[Path]:
-        """Write the index; return the pictures that were deleted because no entry names them any more.
+        """Write the index; drop figures whose records are gone, and return the pictures deleted with their entries.
+
+        A picture that no entry named stays: it may be one that this machine cannot draw.
 
         Args:
-            known: ids of all figures; entries of others are dropped. None keeps every entry.
+            known: ids of all figures; entries of others are dropped, too. None keeps them.
         """
         if not self.folder.is_dir():
             return []
-        self.entries = {id: entry for id, entry in sorted(self.entries.items()) if known is None or id in known}
-        named = {name for entry in self.entries.values() for name in entry["files"]}
-        pictures = [path for path in sorted(self.folder.iterdir()) if path.suffix in (".png", ".svg")]
-        stray = [path for path in pictures if path.name not in named]
-        for path in stray:
-            path.unlink()
+        kept, dropped = dict[str, dict[str, Any]](), list[Path]()
+        for id, entry in sorted(self.entries.items()):
+            if (known is None or id in known) and self._has_records(entry):
+                kept[id] = entry
+            else:
+                dropped += [self.folder / name for name in entry["files"]]
+        for path in dropped:
+            path.unlink(missing_ok=True)
+        self.entries = kept
         _replace(self.folder / NAME, (json.dumps(self.entries, indent=1, ensure_ascii=False) + "\n").encode())
-        return stray
+        return dropped
+
+    def _has_records(self, entry: dict[str, Any]) -> bool:
+        return all((self.folder.parents[1] / record).exists() for record in entry.get("records", ()))
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("files"), list)
 
 
 def _digest(made_from: str, files: Iterable[bytes]) -> str:

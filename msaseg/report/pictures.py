@@ -73,7 +73,8 @@ def drawn(folder: Path, plotted: Collection[str], results: Results) -> tuple[lis
         wrong = f"{file}: not an index of figures ({type(error).__name__}: {error}); run `make figures`"
         results.cannot_read(file, UserError(wrong))
     except OSError as error:
-        results.cannot_read(file, UserError(f"{error.filename}: {error.strerror}; run `make figures`"))
+        wrong = f"{error.filename or file}: {error.strerror or error}; run `make figures`"  # Pillow names no file
+        results.cannot_read(file, UserError(wrong))
     return pictures, files
 
 

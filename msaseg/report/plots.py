@@ -94,7 +94,7 @@ def _layout(chart: Chart) -> Json:
         ticks = {"tickvals": values, "ticktext": [f"{value:g}" for value in values]}
         look["xaxis"] |= {"type": "log", "showgrid": True, **ticks}
     elif chart.kind == "points":
-        if any(y is not None and y < 0 for series in chart.series for y in series.y):
+        if chart.crosses_zero:
             look["yaxis"] |= {"zeroline": True, "zerolinecolor": "@soft"}
         names = [str(x) for x in chart.series[0].x]
         look["xaxis"] |= _categories(names)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from msaseg.records.speed import SAMPLES, SpeedRecord, extent
 from msaseg.tables.render import NOTICE
@@ -63,13 +64,20 @@ def _row(record: SpeedRecord) -> tuple[str, ...]:
         "n/a" if ratio is None else _median(ratio, 3),
         _median(latency, 4),
         f"{record.fps:.4g}",
-        f"{best['images_per_s']['median']:.4g} ({best['batch']})",
+        _best(best),
         "n/a" if memory is None else f"{memory:.4g}",
         f"{record.cost['macs'] / 1e9:.4g}",
         f"{record.cost['params'] / 1e6:.4g} ({'n/a' if deployed is None else f'{deployed / 1e6:.4g}'})",
         f"{bound['bound_ms']:.3g} ({bound['limited_by']})",
         f"{bound['times_bound']:.3g}",
     )
+
+
+def _best(throughput: Mapping[str, Any]) -> str:
+    """Say the highest throughput and its batch; nothing where one image was all that was asked for."""
+    if len(throughput.get("by_batch", ())) == 1 and throughput.get("stopped") == "most":
+        return "n/a"
+    return f"{throughput['images_per_s']['median']:.4g} ({throughput['batch']})"
 
 
 def _median(summary: Mapping[str, float], digits: int) -> str:
