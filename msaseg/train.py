@@ -42,9 +42,9 @@ def run(config: DictConfig) -> None:
 
             compute(config, record)
             return
-        devices, shared = config.trainer.devices, HydraConfig.get().launcher.get("jobs_per_gpu", 1)
+        devices = config.trainer.devices
         gpus = [] if config.trainer.accelerator == "cpu" else visible_gpus()
-        with own_gpus(gpus, devices if isinstance(devices, int) else 1, shared):
+        with own_gpus(gpus, devices if isinstance(devices, int) else 1):
             from msaseg.training.run import train
 
             train(config, Path(HydraConfig.get().run.dir), record)  # the same place under every launcher

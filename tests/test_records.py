@@ -7,7 +7,8 @@ import torch
 
 from msaseg.classes import CLASSES
 from msaseg.cli.errors import UserError
-from msaseg.records.run import RunRecord
+from msaseg.config import compose_run
+from msaseg.records.run import RunKey, RunRecord, key_of_record
 from msaseg.records.scores import miou_pct
 from msaseg.training.checkpoints import save_weights
 from msaseg.training.metrics import scores
@@ -131,3 +132,11 @@ def test_record_and_weights_cut_off_while_written_leave_the_old_ones(tmp_path, r
     with pytest.raises(KeyboardInterrupt):
         save(record, path)
     assert [(p, p.read_bytes()) for p in path.parent.iterdir()] == [(path, before)]
+
+
+def test_run_made_again_over_a_damaged_record_of_another_table_is_filed_in_its_place(tmp_path):
+    config = compose_run(["protocol=smoke"])
+    path = replace(RunKey.of(config), table="first", row="asked").path(tmp_path)
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    assert key_of_record(config, path).path(tmp_path) == path

@@ -23,7 +23,7 @@ from msaseg.sweep.job import Job, stamp
 from msaseg.sweep.locks import Lock, lease
 from msaseg.sweep.places import LEASED, Places, own_gpus
 from msaseg.sweep.progress import SweepProgress
-from msaseg.sweep.slots import CLAIM, Outcome, Slots
+from msaseg.sweep.slots import CLAIM, Outcome, Slots, last_line
 
 TWO = [Gpu("0", ""), Gpu("1", "")]
 
@@ -183,6 +183,10 @@ def test_sweep_of_whose_own_output_the_disk_takes_no_more_goes_on(tmp_path):
         shown = SweepProgress(1, console=Console(file=full))
         (outcome,) = Slots(Places(TWO), shown.started, shown.ended, shown.look).run([job(tmp_path, "job0", WORK)])
     assert outcome.failure is None
+
+
+def test_log_that_is_lost_says_nothing(tmp_path):
+    assert last_line(tmp_path / "console.log", 0) == ""
 
 
 def test_log_keeps_earlier_attempts(tmp_path):

@@ -41,7 +41,7 @@ def task(tmp_path, monkeypatch):
 
     def start(*words, **environment):
         jobs = [Job("a", ("none",), log, log), Job("b", ("standin", *words), log, log)]
-        script = Slurm.of(64, 3, ["export A=1"]).script(jobs)
+        script = Slurm.of(64, 3, "export A=1").script(jobs)
         return subprocess.Popen(
             ["bash", "-c", script],
             cwd=tmp_path,

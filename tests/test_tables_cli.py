@@ -106,7 +106,9 @@ def test_missing_of_a_table_under_a_protocol_that_it_is_not_made_under_names_its
     assert "not made under paper: write --protocol laptop" in capsys.readouterr().err
 
 
-def test_missing_prints_the_command_of_each_run(suite, capsys):
+def test_missing_prints_the_command_of_each_run_once(suite, monkeypatch, capsys):
+    twin = replace(TABLE, title="Another that needs the same runs")
+    monkeypatch.setattr("msaseg.tables.results.load_tables", lambda: {TABLE.id: TABLE, "twin": twin})
     suite.add(suite.points("smoke", "pool0")[0], 20.0)
     assert main(["missing", "--protocol", "smoke", "--seeds", "0"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -248,6 +250,8 @@ def test_time_left_is_measured_on_like_hardware_or_estimated(suite):
     assert "About 45 min (estimated)" in told(run_of(gpu, 7), run_of(alone, 100))
     two = [Gpu("0", "L4"), Gpu("1", "L4")]
     assert "2 x L4. About 1 min (measured here)" in told(run_of(gpu, 7), gpus=two)
+    many = [Gpu(str(number), "L4") for number in range(100)]
+    assert "100 x L4. About 7 s (measured here)" in told(run_of(gpu, 7), gpus=many)  # no faster than one run
     assert "About 9 s (estimated)" in told(table=replace(TABLE, texts=True))
     assert "36 runs are missing" in told(also=[Work(TABLE, missing, (run_of(here, 100),))])
     assert "About 1 h (partly measured)" in told(also=[Work(TABLE, missing, (run_of(here, 100),))])

@@ -64,6 +64,11 @@ def test_run_when_under_a_protocol_of_no_table_is_not_asked_for(suite):
     assert not is_asked_for(key, suite.outputs)
 
 
+def test_run_when_its_table_is_not_made_under_its_protocol_is_not_asked_for(suite):
+    config = compose_run(["+experiment=recipe_sweep", "protocol=paper", "row=no_decay"])
+    assert not is_asked_for(RunKey.of(config), suite.outputs)
+
+
 def test_computed_run_when_its_recipe_differs_leaves_the_repository_alone(cli, tmp_path, monkeypatch):
     monkeypatch.setattr(places, "PUBLISHED", tmp_path / "experiments")
     tables = load_tables()

@@ -8,6 +8,8 @@ PUBLISHED = CHECKOUT / "experiments" if CHECKOUT else None
 """Where records and tables lie that belong to the repository; None: there is none, as of an installed package."""
 
 RECORDS = "records"
+FILES = "*/*/*/*.json"
+"""Records below their folder: table, protocol, row, run."""
 README = ROOT / "README.md"
 
 

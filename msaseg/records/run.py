@@ -1,6 +1,6 @@
 """One JSON file a finished run: written, read and named here only."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -197,5 +197,5 @@ class RunRecord:
 
 
 def key_of_record(config: DictConfig, path: Path) -> RunKey:
-    """Return what a composed run is filed as: what its record at `path` says if it is made again, else its own key."""
-    return RunRecord.load(path).key if path.exists() else RunKey.of(config)
+    """Return what a composed run is filed as: its record at `path` may be another table's, which asked for it first."""
+    return replace(RunKey.of(config), table=path.parts[-4], row=path.parts[-2])

@@ -92,7 +92,7 @@ class Places:
 
 
 @contextmanager
-def own_gpus(gpus: Sequence[Gpu], size: int = 1, jobs_per_gpu: int = 1) -> Iterator[None]:
+def own_gpus(gpus: Sequence[Gpu], size: int = 1) -> Iterator[None]:
     """Have this process see free GPUs alone, which it holds meanwhile; while there are none, wait.
 
     Does nothing without GPUs, and in a process that was started on leased ones: a job of a sweep, a rank of a run.
@@ -100,7 +100,6 @@ def own_gpus(gpus: Sequence[Gpu], size: int = 1, jobs_per_gpu: int = 1) -> Itera
     Args:
         gpus: to choose from.
         size: how many.
-        jobs_per_gpu: how many runs may share one.
 
     Raises:
         UserError: there are fewer.
@@ -109,12 +108,14 @@ def own_gpus(gpus: Sequence[Gpu], size: int = 1, jobs_per_gpu: int = 1) -> Itera
     if not gpus or (seen is not None and seen == os.environ.get(LEASED)):
         yield
         return
-    places = Places(gpus, jobs_per_gpu)
+    places = Places(gpus, 1)
     if size > places.most:
         raise UserError(f"trainer.devices={size}: this process sees {places.most} GPUs")
     place = places.take(size)
     if place is None:
-        log.info("waiting for a GPU: other runs have them all (hydra.launcher.jobs_per_gpu=2 lets two share one)")
+        log.info(
+            "waiting for a GPU: other runs have them all (with -m, hydra.launcher.jobs_per_gpu=2 lets two share one)"
+        )
     while place is None:
         time.sleep(1)
         place = places.take(size)

@@ -49,8 +49,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         for key in ("jobs_per_gpu", "jobs_on_cpu"):
-            if getattr(self, key) < 1:
-                raise UserError(f"hydra.launcher.{key}={getattr(self, key)}: must be 1 or more")
+            value: object = getattr(self, key)
+            if not isinstance(value, int) or value < 1:
+                raise UserError(f"hydra.launcher.{key}={value}: set a whole number, 1 or more")
 
     @classmethod
     def load(cls) -> "Settings":

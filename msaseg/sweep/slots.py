@@ -215,8 +215,11 @@ def last_line(log: Path, head: int) -> str:
 
 
 def tail(log: Path, head: int) -> str:
-    """Return the last 8 KiB that a job wrote after the log's first `head` bytes, without colours."""
-    with log.open("rb") as content:
-        content.seek(max(head, content.seek(0, os.SEEK_END) - 8192))
-        text = content.read().decode(errors="replace")
+    """Return the last 8 KiB that a job wrote after the log's first `head` bytes, without colours; "" of a lost log."""
+    try:
+        with log.open("rb") as content:
+            content.seek(max(head, content.seek(0, os.SEEK_END) - 8192))
+            text = content.read().decode(errors="replace")
+    except OSError:
+        return ""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)

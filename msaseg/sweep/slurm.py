@@ -103,7 +103,7 @@ class Slurm:
     options: Mapping[str, object]
 
     @classmethod
-    def of(cls, array_parallelism: int, requeues: int, setup: Sequence[str], **options: object) -> "Slurm":
+    def of(cls, array_parallelism: int, requeues: int, setup: str | Sequence[str], **options: object) -> "Slurm":
         """Return what a configuration says, where options have `_` for `-` and `gpus` is of all nodes together.
 
         Raises:
@@ -116,7 +116,7 @@ class Slurm:
                 raise UserError(f"hydra.launcher.nodes={nodes}: set trainer.devices to a multiple of it, not {gpus}")
             named["gpus-per-node"] = gpus // nodes
             del named["gpus"]
-        return cls(array_parallelism, requeues, tuple(setup), named)
+        return cls(array_parallelism, requeues, (setup,) if isinstance(setup, str) else tuple(setup), named)
 
     def run(self, jobs: Sequence[Job], shown: SweepProgress, environment: Mapping[str, str]) -> list[Outcome]:
         """Queue what is not queued, and watch all of it; as an `Engine`.

@@ -1,4 +1,4 @@
-"""The tables' command line: `python -m msaseg.tables list|missing|render|check|reproduce`."""
+"""The tables' command line: `python -m msaseg.tables list|missing|render|verdicts|check|reproduce`."""
 
 import argparse
 import sys
@@ -40,6 +40,8 @@ def _run(args: argparse.Namespace) -> int:
             others = [name for name in protocol_names() if chosen[0] in made_under(name, tables.values())]
             raise UserError(f"{args.table} is not made under {args.protocol}: write --protocol {' or '.join(others)}")
         chosen = [table for table in chosen if table in made]
+    elif args.command == "render" and args.protocol is not None and args.table is None:
+        chosen = made_under(args.protocol, chosen)
     match args.command:
         case "list":
             return list_tables(chosen, results.plan)
@@ -71,9 +73,9 @@ def list_tables(tables: Sequence[Table], plan: Plan) -> int:
 
 
 def list_missing(tables: Sequence[Table], plan: Plan, protocol: str, seeds: Sequence[int] | None) -> int:
-    """Print the command of every run that has no record."""
-    for table in tables:
-        for point in plan.missing(table, protocol, seeds):
+    """Print the command of every run that has no record, once for all tables that need it."""
+    for _, points in plan.left(tables, protocol, seeds):
+        for point in points:
             print(f"python -m msaseg.train {' '.join(point.overrides)}")
     return 0
 
@@ -154,7 +156,7 @@ def _seeds(text: str) -> list[int]:
 def _parser() -> Parser:
     made = parser(
         "tables",
-        "list, render, check or reproduce the paper's tables, from the runs behind them.",
+        "list, render, check or reproduce the paper's tables and verdicts, from the runs behind them.",
         ["list", "reproduce --protocol smoke", "missing --table pooling_sweep --seeds 0,1", "render"],
     )
     commands = made.add_subparsers(dest="command", required=True)

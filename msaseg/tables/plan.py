@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from msaseg.cli.errors import UserError
 from msaseg.config import composing, config_hash, net_hash, plain, without
-from msaseg.records.places import records_root
+from msaseg.records.places import FILES, records_root
 from msaseg.records.run import RunKey
 from msaseg.records.speed import speeds_root
 from msaseg.sweep.compose import compose_job, files_read_once
@@ -125,8 +125,21 @@ class Plan:
 
     def missing(self, table: Table, protocol: str, seeds: Sequence[int] | None = None) -> list[Point]:
         """Return the runs of a table that have no record, under whichever table it may be filed."""
-        found = recorded(self.records(protocol), protocol)
+        found = recorded(self.records(protocol).glob(FILES), protocol)
         return [point for point in self.points(table, protocol, seeds) if point.file_name not in found]
+
+    def left(
+        self, tables: Iterable[Table], protocol: str, seeds: Sequence[int] | None = None
+    ) -> list[tuple[Table, tuple[Point, ...]]]:
+        """Return the tables that have missing runs and those, each run with the first table that needs it."""
+        taken: set[str] = set()
+        left = []
+        for table in tables:
+            missing = tuple(point for point in self.missing(table, protocol, seeds) if point.file_name not in taken)
+            taken |= {point.file_name for point in missing}
+            if missing:
+                left.append((table, missing))
+        return left
 
     def speeds(self, protocol: str) -> Path:
         """Return the folder that holds the measured speeds shown under a protocol."""
@@ -137,13 +150,13 @@ class Plan:
         return records_root(self.protocol(protocol).publish, self.outputs)
 
 
-def recorded(root: Path, protocol: str) -> dict[str, Path]:
-    """Return file name to path of every record of a protocol below a folder, whichever table and row it is filed under.
+def recorded(files: Iterable[Path], protocol: str) -> dict[str, Path]:
+    """Return file name to path of every record of a protocol, whichever table and row it is filed under.
 
-    Two tables may ask for one run (Table 2's last row is one of Table 3's): it is made and filed once.
+    Two tables may ask for one run (Table 2's last row is one of Table 3's): it is made and filed once. Of two copies,
+    which sweeps at the same time may leave, the first by path counts everywhere.
     """
-    files = sorted(root.glob(f"*/{protocol}/*/*.json"), reverse=True)
-    return {file.name: file for file in files}
+    return {path.name: path for path in sorted(files, reverse=True) if path.parts[-3] == protocol}
 
 
 def _protocol_job(name: str) -> tuple[str, Job]:

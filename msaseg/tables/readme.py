@@ -1,7 +1,9 @@
 """The verdicts and the headline results in the README, each written between two markers."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+from msaseg.cli.errors import UserError
 from msaseg.records import places
 from msaseg.tables.cells import PAPERS, FilledTable
 from msaseg.tables.decide import change_over_frames
@@ -31,23 +33,35 @@ def headline(results: Results) -> Iterator[str]:
     for table in in_order(results.tables.values()):
         printed = {row: value for row in table.rows if isinstance(value := table.printed(row, SCORE), float)}
         if printed:
-            yield _line(results.filled(table, PAPERS), max(printed, key=printed.__getitem__))
+            yield _line(results, results.filled(table, PAPERS), max(printed, key=printed.__getitem__))
         elif table.id == TO_USE:
             (protocol,) = table.protocols
             filled = results.filled(table, protocol)
-            yield from (_line(filled, row) for row in {run.row: None for run in filled.runs} or [*table.rows][:1])
+            yield from (
+                _line(results, filled, row) for row in {run.row: None for run in filled.runs} or [*table.rows][:1]
+            )
 
 
-def _line(filled: FilledTable, row: str) -> str:
+def _line(results: Results, filled: FilledTable, row: str) -> str:
     table = filled.table
     name = f"[{table.short}](experiments/tables/{table.id}.md), {table.rows[row].label}"
     cell = filled.cells[row, SCORE]
-    cells = [name, show_paper(cell.paper), str(ours(cell, filled)), _interval(filled, row), f"`{filled.protocol.name}`"]
+    cells = [
+        name,
+        show_paper(cell.paper),
+        str(ours(cell, filled)),
+        _interval(results, filled, row),
+        f"`{filled.protocol.name}`",
+    ]
     return f"| {' | '.join(cells)} |"
 
 
-def _interval(filled: FilledTable, row: str) -> str:
-    """Return the interval of the mean over the row's seeds; "" where the frames of one were not kept."""
+def _interval(results: Results, filled: FilledTable, row: str) -> str:
+    """Return the interval of the mean over the row's seeds; "" where frames were not kept or are damaged."""
     runs = [run for run in filled.runs if run.row == row]
-    found = change_over_frames([(1 / len(runs), run) for run in runs]) if runs else None
+    try:
+        found = change_over_frames([(1 / len(runs), run) for run in runs]) if runs else None
+    except UserError as error:
+        results.cannot_read(Path(str(error).partition(": ")[0]), error)
+        return ""
     return "" if found is None or found.low is None else f"{found.low:.1f} to {found.high:.1f}"

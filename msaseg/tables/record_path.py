@@ -7,10 +7,10 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from msaseg.cli.errors import UserError
-from msaseg.records.places import records_root
+from msaseg.records.places import FILES, records_root
 from msaseg.records.run import RunKey
 from msaseg.tables.plan import Plan, recorded
-from msaseg.tables.spec import Table, load_tables
+from msaseg.tables.spec import Table, load_tables, made_under
 
 
 def path_of_record(config: DictConfig) -> Path:
@@ -36,8 +36,8 @@ class RecordPaths:
             raise UserError(f"+debug={config.debug}: such a run leaves no record: leave -m out")
         self.outputs, self.protocol = Path(config.paths.outputs), config.protocol.name
         self.root, self.own = records_root(config.protocol.publish, self.outputs), records_root(False, self.outputs)
-        self.found = recorded(self.root, self.protocol)
-        self.found_own = self.found if self.own == self.root else recorded(self.own, self.protocol)
+        self.found = recorded(self.root.glob(FILES), self.protocol)
+        self.found_own = self.found if self.own == self.root else recorded(self.own.glob(FILES), self.protocol)
 
     def __call__(self, key: RunKey) -> Path:
         """Return the path of one run's record."""
@@ -49,7 +49,7 @@ class RecordPaths:
 
 def is_asked_for(key: RunKey, outputs: Path) -> bool:
     """Return whether a row of a table, its own first, asks for what a run computes, under whatever seed."""
-    tables = sorted(_tables().values(), key=lambda table: table.id != key.table)
+    tables = sorted(made_under(key.protocol, _tables().values()), key=lambda table: table.id != key.table)
     return any(key.config_hash in _hashes(table.id, key.protocol, outputs) for table in tables)
 
 

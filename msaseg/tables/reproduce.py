@@ -109,14 +109,8 @@ class Work:
 
 def work_left(tables: Sequence[Table], results: Results, protocol: str, seeds: Sequence[int] | None) -> list[Work]:
     """Return the tables that have missing runs, each run with the first table that needs it."""
-    taken: set[str] = set()
-    left = []
-    for table in tables:
-        missing = [point for point in results.plan.missing(table, protocol, seeds) if point.file_name not in taken]
-        taken |= {point.file_name for point in missing}
-        if missing:
-            left.append(Work(table, tuple(missing), results.filled(table, protocol).runs))
-    return left
+    left = results.plan.left(tables, protocol, seeds)
+    return [Work(table, missing, results.filled(table, protocol).runs) for table, missing in left]
 
 
 def announcement(left: Sequence[Work], protocol: Protocol, places: Places) -> str:
@@ -135,10 +129,11 @@ def announcement(left: Sequence[Work], protocol: Protocol, places: Places) -> st
         guess = COMPUTED if work.table.texts else 60 * protocol.minutes["gpu" if names else "cpu"]
         total += (fmean(like) if like else guess) * len(work.missing)
         measured.add(bool(like))
+    runs = sum(len(work.missing) for work in left)
     basis = "partly measured" if len(measured) == 2 else "measured here" if measured.pop() else "estimated"
     return (
-        f"Protocol {protocol.name}: {sum(len(work.missing) for work in left)} runs are missing. Hardware: {hardware}. "
-        f"About {duration(total / places.count)} ({basis})."
+        f"Protocol {protocol.name}: {runs} runs are missing. Hardware: {hardware}. "
+        f"About {duration(total / min(places.count, runs))} ({basis})."
     )
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from msaseg.cli.errors import UserError
 from msaseg.config import net_hash
-from msaseg.records.places import records_root
+from msaseg.records.places import FILES, records_root
 from msaseg.records.run import NO_TABLE, RunRecord
 from msaseg.records.speed import SpeedRecord
 from msaseg.tables.cells import FilledTable, fill
-from msaseg.tables.plan import Plan
+from msaseg.tables.plan import Plan, recorded
 from msaseg.tables.protocols import protocol_names
 from msaseg.tables.runs import SPEED, Run, measured_run, trained_run
 from msaseg.tables.spec import Table, load_tables, made_under
@@ -106,12 +106,13 @@ class Results:
         return self._speeds[root]
 
     def _runs(self, table: Table, protocol: str, current: dict[str, str]) -> list[Run]:
-        files = [path for path in self._below(self.plan.records(protocol)) if path.parts[-3] == protocol]
+        files = recorded(self._below(self.plan.records(protocol)), protocol)
         runs = []
         for row, digest in current.items():
-            own = {path.name: path for path in files if path.parts[-4] == table.id and path.parts[-2] == row}
-            same = {path.name: path for path in files if path.stem.endswith(f"-{digest}")}  # two tables' sweeps at once
-            for path in (same | own).values():
+            for path in sorted(files.values()):
+                own = path.parts[-4] == table.id and path.parts[-2] == row
+                if not (own or path.stem.endswith(f"-{digest}")):
+                    continue
                 record = self.record(path)
                 try:
                     runs += [] if record is None else [trained_run(path, record, table, row)]
@@ -128,7 +129,7 @@ class Results:
 
     def _below(self, root: Path) -> list[Path]:
         if root not in self._files:
-            self._files[root] = sorted(root.glob("*/*/*/*.json"))
+            self._files[root] = sorted(root.glob(FILES))
         return self._files[root]
 
     def cannot_read(self, path: Path, error: Exception) -> None:
@@ -151,7 +152,7 @@ def latest_speeds(
     """
     latest: dict[tuple[str, str], tuple[Path, SpeedRecord, str]] = {}
     for path, record in records:
-        row = rows.get(net_hash(record.config["net"]))
+        row = rows.get(net_hash(record.config.get("net", {})))
         if row is None or not _as_asked(record, table):
             continue
         key = (row, record.hardware["kind"])
