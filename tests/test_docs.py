@@ -63,3 +63,22 @@ def test_notebook_runs_from_top_to_bottom():
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     notebook = nbformat.read(ROOT / "docs" / "tour.ipynb", as_version=4)
     nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": ROOT / "docs"}}).execute()
+
+
+def test_readme_in_short_says_what_the_verdicts_say():
+    """Change the README's words above the table of verdicts when this fails."""
+    page = (ROOT / "experiments" / "tables" / "verdicts.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")] for line in page.splitlines() if "| `paper` |" in line]
+    words = {claim.partition(" (p.")[0]: word.strip("*") for _, _, claim, _, word, *_ in rows}
+    said = {
+        "achieving mean IOU value of 74.12": "contradicted",
+        "using more pooling layers increases IOU": "contradicted",
+        "with multi scale spatial attention": "contradicted",
+        "concat fusion instead of not using one increases the IOU (one branch": "holds",
+        "concat fusion instead of not using one increases the IOU (two branches": "holds",
+        "Table 5: Backbone A ×2 above A": "contradicted",
+        "Table 5: Backbone B ×2 above B": "contradicted",
+    }
+    assert {start: [word for claim, word in words.items() if claim.startswith(start)] for start in said} == {
+        start: [word] for start, word in said.items()
+    }

@@ -43,6 +43,7 @@ class Verdict:
         seed_bound: what seeds alone do to the effect, 95 % half-width; None if no row of the table has two seeds.
         seeds: how many seeds each row has.
         device: that a speed was measured on, and its precision; "" for any other effect.
+        printed: the paper's effect, where it prints what makes it.
     """
 
     claim: Claim
@@ -54,6 +55,7 @@ class Verdict:
     seed_bound: float | None = None
     seeds: int = 0
     device: str = ""
+    printed: float | None = None
 
 
 def decide(claim: Claim, filled: FilledTable) -> Verdict:
@@ -126,6 +128,9 @@ def _scored(claim: Claim, filled: FilledTable) -> Verdict:
         [[run.number(claim.column) for run in _by_seed(claim, filled, row).values()] for row in filled.table.rows]
     )
     bound = None if spread is None else seed_noise_bound(spread, [factor for factor, _ in behind])
+    paper = [filled.table.printed(row, claim.column) for row in chosen]
+    parts = [factor * x for factor, x in zip(chosen.values(), paper, strict=True) if isinstance(x, int | float)]
+    printed = sum(parts) if len(parts) == len(chosen) else None
     half = None if interval is None or interval.high is None else interval.high - interval.estimate
     if bound is None:
         word, why = Word.UNDECIDED, "no row of the table has two seeds: their noise is not known"
@@ -133,10 +138,8 @@ def _scored(claim: Claim, filled: FilledTable) -> Verdict:
         word, why = Word.UNDECIDED, "no matrices of single frames: their noise is not known"
     else:
         half_widths = {"seeds": bound} if half is None else {"frames": half, "seeds": bound}
-        paper = [filled.table.printed(row, claim.column) for row in chosen]
-        printed = [factor * x for factor, x in zip(chosen.values(), paper, strict=True) if isinstance(x, int | float)]
-        word, why = judge(claim, effect, half_widths, sum(printed) if len(printed) == len(chosen) else None)
-    return Verdict(claim, protocol, word, why, effect, interval, bound, len(seeds))
+        word, why = judge(claim, effect, half_widths, printed)
+    return Verdict(claim, protocol, word, why, effect, interval, bound, len(seeds), printed=printed)
 
 
 def _started_otherwise(rows: Iterable[str], filled: FilledTable) -> str:

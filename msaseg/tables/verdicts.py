@@ -71,8 +71,8 @@ def in_short(found: Sequence[tuple[Table, Verdict]]) -> str:
     first = found[0][1].protocol if found else ""
     counts = summary([one for one in found if one[1].protocol == first])
     lines = [
-        f"| claim of the paper | under `{first}` | seeds | effect, 95 % over frames, ± by seeds |",
-        "|---|---|---:|---|",
+        f"| claim of the paper | under `{first}` | the paper | ours, 95 % over frames, ± by seeds | seeds |",
+        "|---|---|---:|---|---:|",
     ]
     unmeasured = 0
     for _, verdict in found:
@@ -81,16 +81,17 @@ def in_short(found: Sequence[tuple[Table, Verdict]]) -> str:
         if verdict.word is Word.NOT_MEASURED:
             unmeasured += 1
             continue
-        numbers = [_effect(verdict), _ends(verdict), f"± {_bound(verdict)}" if _bound(verdict) else ""]
-        cells = [f"{verdict.claim.says} (p. {verdict.claim.page})", f"**{verdict.word}**", str(verdict.seeds or "")]
-        lines.append(f"| {' | '.join([*cells, ', '.join(filter(None, numbers))])} |")
+        says = f"{verdict.claim.says} (p. {verdict.claim.page})"
+        cells = [says, f"**{verdict.word}**", _paper(verdict), _ours(verdict), str(verdict.seeds or "")]
+        lines.append(f"| {' | '.join(cells)} |")
     rest = f"{unmeasured} further claims are not measured. " if unmeasured else ""
     links = "[All, with the rule that decided each](experiments/tables/verdicts.md); [the rules](docs/verdicts.md)."
     words = (
         "*Contradicted*: the effect is reversed or too small to matter (below 1.0 point, or below the paper's own "
         "difference where that is smaller), a printed score is missed by more than 1.0 point, a number that can be "
         "counted is another, or a speed is not reached. *Undecided*: the noise of the test frames, of the seeds or of "
-        "the timed calls could explain it."
+        "the timed calls could explain it. With a sign: a difference of two rows, or of the last and the first of "
+        "several, in points of mIoU."
     )
     return "\n\n".join([counts, words, "\n".join(lines), rest + links])
 
@@ -100,6 +101,27 @@ def told(verdict: Verdict) -> str:
     parts = [("effect", _effect(verdict)), ("95 % over frames", _ends(verdict)), ("± by seeds", _bound(verdict))]
     numbers = [f"{name} {value}" for name, value in parts if value]
     return "; ".join([*numbers, verdict.why])
+
+
+def _paper(verdict: Verdict) -> str:
+    """Return what the paper prints: a level or speed, or the effect between rows; "" where it prints none."""
+    if verdict.claim.number is not None:
+        return f"{verdict.claim.number:g}"
+    return "" if verdict.printed is None else f"{verdict.printed:+.2f}"
+
+
+def _ours(verdict: Verdict) -> str:
+    """Return the same of ours: a level or speed itself, not how far it is from the paper's."""
+    number, interval = verdict.claim.number, verdict.interval
+    if number is not None and verdict.effect is not None:
+        low, high = (None, None) if interval is None else (interval.low, interval.high)
+        unit = f" fps on {verdict.device}" if verdict.device else ""
+        ends = "" if low is None or high is None else f"{low + number:.2f} to {high + number:.2f}"
+        numbers = [f"{verdict.effect + number:.2f}{unit}", ends]
+    else:
+        numbers = [_effect(verdict), _ends(verdict)]
+    bound = _bound(verdict)
+    return ", ".join(filter(None, [*numbers, f"± {bound}" if bound else ""]))
 
 
 def _ends(verdict: Verdict) -> str:
@@ -115,6 +137,6 @@ def _effect(verdict: Verdict) -> str:
     if verdict.effect is None:
         return ""
     if verdict.claim.kind is Kind.COUNT:
-        return f"{verdict.effect:.0f} %"
+        return f"{verdict.effect:.0f} % of the rows"
     unit = f" fps on {verdict.device}" if verdict.device else ""
     return f"{verdict.effect:+.2f}{unit}"
