@@ -10,6 +10,7 @@ import textwrap
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from command_line import LIGHT_PRELOAD
@@ -18,6 +19,7 @@ from waiting import wait_until
 
 from msaseg.cli.errors import UserError
 from msaseg.sweep import places as places_module
+from msaseg.sweep import progress
 from msaseg.sweep.gpus import Gpu
 from msaseg.sweep.job import Job, stamp
 from msaseg.sweep.locks import Lock, lease
@@ -183,6 +185,16 @@ def test_sweep_of_whose_own_output_the_disk_takes_no_more_goes_on(tmp_path):
         shown = SweepProgress(1, console=Console(file=full))
         (outcome,) = Slots(Places(TWO), shown.started, shown.ended, shown.look).run([job(tmp_path, "job0", WORK)])
     assert outcome.failure is None
+
+
+def test_sweep_that_finds_no_free_place_says_so_soon_and_then_seldom(monkeypatch):
+    clock = iter([0.0, 0.0, 5.0, 11.0, 11.0, 30.0, 612.0, 612.0])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    screen = io.StringIO()
+    shown = SweepProgress(3, console=Console(file=screen, width=200))
+    for _ in range(5):
+        shown.look([])
+    assert screen.getvalue().splitlines() == [f"[0/3]; {progress.WAITING}"] * 2
 
 
 def test_log_that_is_lost_says_nothing(tmp_path):

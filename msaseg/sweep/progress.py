@@ -25,6 +25,11 @@ EPOCH = re.compile(r"\bepoch (\d+)/(\d+)")
 QUIET = 600.0
 """Seconds after which a sweep that is not at a terminal says again what runs."""
 
+SOON = 10.0
+"""Seconds after which it says for the first time that it waits."""
+
+WAITING = "waiting: other runs have every GPU, or another sweep makes what is left"
+
 
 class SweepProgress(Progress):
     """Count the runs of a sweep and tell where each is; use as a context.
@@ -40,6 +45,7 @@ class SweepProgress(Progress):
         self.ends = finished
         console = console or Console(soft_wrap=True, highlight=False)
         self.running: list[Running] = []
+        self._waits = False
         self._looked = self._said = time.monotonic()
         columns = (SpinnerColumn(), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn())
         running = TextColumn("{task.fields[running]}", markup=False)
@@ -73,9 +79,10 @@ class SweepProgress(Progress):
         now = time.monotonic()
         if self.console.is_terminal and now - self._looked > 2:
             self._looked = now
-            self.update(self._bar, completed=self.ends, running=", ".join(map(where, running)))
-        elif not self.console.is_terminal and running and now - self._said > QUIET:
-            self._say(f"[{self.ends}/{self.total}]{self._rest()}")
+            self.update(self._bar, completed=self.ends, running=", ".join(map(where, running)) or WAITING)
+        elif not self.console.is_terminal and now - self._said > (QUIET if running or self._waits else SOON):
+            self._waits = not running
+            self._say(f"[{self.ends}/{self.total}]{self._rest() or f'; {WAITING}'}")
 
     def _rest(self) -> str:
         return f"; running: {', '.join(map(where, self.running))}" if self.running else ""
