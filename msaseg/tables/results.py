@@ -106,10 +106,10 @@ class Results:
         return self._speeds[root]
 
     def _runs(self, table: Table, protocol: str, current: dict[str, str]) -> list[Run]:
-        files = recorded(self._below(self.plan.records(protocol)), protocol)
+        files = sorted(recorded(self._below(self.plan.records(protocol)), protocol).values())
         runs = []
         for row, digest in current.items():
-            for path in sorted(files.values()):
+            for path in files:
                 own = path.parts[-4] == table.id and path.parts[-2] == row
                 if not (own or path.stem.endswith(f"-{digest}")):
                     continue
