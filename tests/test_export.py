@@ -214,6 +214,12 @@ def test_difference_of_a_file_is_seen_and_counted(checkpoint):
         logits[:, 0, : batch.shape[2] // 2] += 100
         return logits.argmax(1), logits
 
+    def once_undefined(batch):
+        labels, logits = restored.logits(batch).argmax(1), restored.logits(batch).clone()
+        logits[0, 0, 0, 0] = float("nan")
+        return labels, logits
+
+    assert not compare(once_undefined, restored, images, inside=True, trained=False).holds
     parity = compare(half_wrong, restored, images, inside=True, trained=False)
     assert parity.difference == pytest.approx(100, abs=1e-3)
     assert 0.3 < parity.agreement < 0.7

@@ -88,7 +88,7 @@ def compare(run: Run, restored: Restored, images: list[Pixels], inside: bool, tr
             maps = batch.float() / 255
             expected = upsampled(net(stretch(maps, restored.size)), batch.shape[-2:]) if trained else net(maps)
         labels = outputs[0].long() if inside else outputs[0].argmax(1)
-        difference = max(difference, (outputs[-1] - expected).abs().max().item())
+        difference = float(np.maximum(difference, (outputs[-1] - expected).abs().max().item()))  # keeps NaN
         largest = max(largest, expected.abs().max().item())
         same += int((labels == expected.argmax(1)).sum())
         pixels += labels.numel()
