@@ -1,5 +1,6 @@
 """`python -m msaseg.predict` of a video."""
 
+import itertools
 import os
 import re
 import signal
@@ -83,7 +84,14 @@ def test_video_when_it_cannot_be_written_whole_leaves_nothing(predict, tmp_path,
 
 
 def test_video_when_stopped_leaves_nothing_and_says_that_it_starts_anew(predict, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(predict_video, "overlay", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    frames = itertools.count()
+
+    def interrupted(image, labels):
+        if next(frames) == 1:  # once: a second signal ends the process where it stands
+            os.kill(os.getpid(), signal.SIGINT)
+        return pictures.overlay(image, labels)
+
+    monkeypatch.setattr(predict_video, "overlay", interrupted)
     with pytest.raises(SystemExit):
         predict(video(tmp_path / "a.mp4"))
     assert capsys.readouterr().err == "stopped; the same command goes on from the start\n"

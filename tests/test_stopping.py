@@ -1,12 +1,13 @@
 """SIGTERM and Ctrl-C, in every phase of a run and in a sweep: one line, status 143 or 130, nothing half-written."""
 
 import signal
+from contextlib import suppress
 
 import pytest
 from command_line import TINY, piped
 from waiting import wait_until
 
-from msaseg.cli.stopping import goes_on_from, stops_in_one_line, undisturbed
+from msaseg.cli.stopping import Stopped, goes_on_from, heed, stops_in_one_line, undisturbed
 
 STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
@@ -95,6 +96,15 @@ def test_signal_whose_exception_was_replaced_by_another_is_told_all_the_same(cap
     assert stopped.value.code == 143
     assert capsys.readouterr().err == "stopped; the same command goes on from epoch 3\n"
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_signal_whose_exception_was_swallowed_is_heeded_later(capsys):
+    with pytest.raises(SystemExit) as stopped, stops_in_one_line():
+        with suppress(Stopped):
+            signal.raise_signal(signal.SIGTERM)
+        heed()
+    assert stopped.value.code == 143
+    assert capsys.readouterr().err == "stopped; the same command goes on from here\n"
 
 
 def test_signal_while_files_are_written_together_waits_for_them(capsys):

@@ -50,6 +50,12 @@ def told_to_stop() -> bool:
     return bool(_received)
 
 
+def heed() -> None:
+    """Raise `Stopped` again after a signal: an import or a destructor may have swallowed the first."""
+    if _received:
+        raise Stopped(128 + _received[0])
+
+
 def goes_on_from(whence: Callable[[], str]) -> None:
     """Have the line say where the same command will go on: "epoch 3"."""
     _whence[:] = [whence]
@@ -63,8 +69,7 @@ def undisturbed() -> Iterator[None]:
         yield
     finally:
         _put_off.clear()
-    if _received:
-        raise Stopped(128 + _received[0])
+    heed()
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -12,6 +12,7 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
+from msaseg.cli.stopping import heed
 from msaseg.sweep.job import Job, send, server, start
 from msaseg.sweep.locks import Lock
 from msaseg.sweep.places import Place, Places
@@ -112,6 +113,7 @@ class Slots:
                 for running in [running for running in self._running if running.process.sentinel in ready]:
                     self._reap(running)
                 self.look(self._running)
+                heed()
         except BaseException:
             self._stop()
             raise

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from msaseg.cli.errors import UserError
-from msaseg.cli.stopping import goes_on_from, undisturbed
+from msaseg.cli.stopping import goes_on_from, heed, undisturbed
 from msaseg.config import hashed_part
 from msaseg.data.camvid import CamVid
 from msaseg.data.datamodule import CamVidDataModule
@@ -103,6 +103,7 @@ def _check_release(data: CamVidDataModule) -> None:
 
 
 def _train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
+    heed()  # torch and Lightning have been imported
     started = time.perf_counter()
     for message in EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message)
