@@ -99,10 +99,14 @@ def test_signal_whose_exception_was_replaced_by_another_is_told_all_the_same(cap
 
 
 def test_signal_whose_exception_was_swallowed_is_heeded_later(capsys):
-    with pytest.raises(SystemExit) as stopped, stops_in_one_line():
-        with suppress(Stopped):
-            signal.raise_signal(signal.SIGTERM)
-        heed()
+    def interrupted():
+        with stops_in_one_line():
+            with suppress(Stopped):
+                signal.raise_signal(signal.SIGTERM)
+            heed()
+
+    with pytest.raises(SystemExit) as stopped:
+        interrupted()
     assert stopped.value.code == 143
     assert capsys.readouterr().err == "stopped; the same command goes on from here\n"
 
