@@ -57,7 +57,7 @@ def _check_words(words: Sequence[str]) -> None:
         with one_line():
             if word.lstrip("+").startswith(("hydra/launcher=", "hydra.launcher.")) and not several:
                 raise UserError(f"{word}: a launcher makes the runs of a sweep: add -m")
-            if word.isidentifier() and not before.startswith("-"):
+            if word.isidentifier() and (not before.startswith("-") or before in ("-m", "--multirun")):
                 raise UserError(f"{word}: write KEY=VALUE, as in protocol=smoke")
 
 

@@ -162,6 +162,7 @@ def test_record_names_the_code_that_was_loaded_not_what_lies_there_at_the_end(cl
         (["protocol=smoke", "protocol.optimizer._target_=torch.optim.Adm"], ["torch.optim.Adm", "no such class"]),
         (["protocol=smoke", "hydra/launcher=slurm"], ["hydra/launcher=slurm", "add -m"]),
         (["protocol", "smoke"], ["protocol: write KEY=VALUE"]),
+        (["-m", "smoke"], ["smoke: write KEY=VALUE"]),
         (["protocol=smoke", "paths.outputs=/dev/null/x"], ["/dev/null", "paths.outputs"]),
         (["protocol=smoke", "protocol.split=null"], ["protocol.split=None", "another protocol"]),
         (["protocol=smoke", "protocol.optimizer=null"], ["protocol.optimizer=None", "another protocol"]),

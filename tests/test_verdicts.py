@@ -197,11 +197,12 @@ GOOD = {"says": "x", "page": 1, "order": ["a", "b"]}
         ({**GOOD, "order": ["a", "c"]}, "there is no row 'c': use one of a, b"),
         ({"says": "x", "page": 1, "level": {"a": "high"}}, "one row and its number"),
         ({**GOOD, "column": "speed"}, "there is no column 'speed'"),
+        ({**GOOD, "column": "speed.cpu.macs_g"}, "speed.cpu.macs_g has no range of timed calls"),
     ],
 )
 def test_claim_declared_wrongly_names_its_key_and_the_mend(content, words):
     with pytest.raises(ValueError, match=r"table\.claims\.some") as error:
-        read_claim("some", content, ROWS, COLUMNS)
+        read_claim("some", content, ROWS, {**COLUMNS, "speed.cpu.macs_g": "MACs"})
     assert words in str(error.value)
 
 

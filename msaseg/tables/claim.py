@@ -82,5 +82,7 @@ def read_claim(key: str, content: object, rows: Mapping[str, Any], columns: Mapp
             raise ValueError(f"{name}.{kind}: there is no row {row!r}: use one of {', '.join(rows)}")
     if column not in columns:
         raise ValueError(f"{name}: there is no column {column!r}: use one of {', '.join(columns)}")
+    if column.startswith("speed.") and not column.endswith((".fps", ".ratio")):
+        raise ValueError(f"{name}: {column} has no range of timed calls: claim a speed.*.fps or speed.*.ratio")
     says, implied = " ".join(str(content["says"]).split()), bool(content.get("implied", False))
     return Claim(key, says, content["page"], kind, column, tuple(chosen), number, implied)
