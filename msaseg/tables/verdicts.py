@@ -137,6 +137,6 @@ def _effect(verdict: Verdict) -> str:
     if verdict.effect is None:
         return ""
     if verdict.claim.kind is Kind.COUNT:
-        return f"{verdict.effect:.0f} % of the rows"
+        return f"{verdict.effect:.0f} % of the rows agree"
     unit = f" fps on {verdict.device}" if verdict.device else ""
     return f"{verdict.effect:+.2f}{unit}"
