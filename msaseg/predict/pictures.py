@@ -115,7 +115,7 @@ def side_by_side(image: Pixels, labels: Pixels) -> Pixels:
 @lru_cache(maxsize=4)
 def legend(width: int) -> Pixels:
     """Return all classes' names beside their colours, black on white, RGB (height, width, 3)."""
-    size = min(max(12, width // 80), 96)  # a strip of 65500 pixels needs no letters of a palm's height
+    size = min(max(12, width // 80), 96)  # larger letters would make the strip below a wide picture larger than it
     font = ImageFont.load_default(size)
     across = max(font.getlength(name) for name in CLASSES) + 2.5 * size
     columns = max(1, int(width / across))

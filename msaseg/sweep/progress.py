@@ -28,7 +28,7 @@ QUIET = 600.0
 SOON = 10.0
 """Seconds after which it says for the first time that it waits."""
 
-WAITING = "waiting: other runs have every GPU, or another sweep makes what is left"
+WAITING = "waiting for a free place, or for another sweep that makes what is left"
 
 
 class SweepProgress(Progress):

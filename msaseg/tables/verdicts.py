@@ -90,8 +90,8 @@ def in_short(found: Sequence[tuple[Table, Verdict]]) -> str:
         "*Contradicted*: the effect is reversed or too small to matter (below 1.0 point, or below the paper's own "
         "difference where that is smaller), a printed score is missed by more than 1.0 point, a number that can be "
         "counted is another, or a speed is not reached. *Undecided*: the noise of the test frames, of the seeds or of "
-        "the timed calls could explain it. With a sign: a difference of two rows, or of the last and the first of "
-        "several, in points of mIoU."
+        "the timed calls could explain it. With a sign: a difference of two rows, or the change over several "
+        "along the line that fits them best, in points of mIoU."
     )
     return "\n\n".join([counts, words, "\n".join(lines), rest + links])
 
