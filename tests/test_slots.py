@@ -21,9 +21,9 @@ from msaseg.sweep import progress
 from msaseg.sweep.gpus import Gpu
 from msaseg.sweep.job import Job, stamp
 from msaseg.sweep.locks import Lock, lease
-from msaseg.sweep.places import Places
+from msaseg.sweep.places import Place, Places
 from msaseg.sweep.progress import SweepProgress
-from msaseg.sweep.slots import CLAIM, Outcome, Slots, last_line
+from msaseg.sweep.slots import CLAIM, Outcome, Running, Slots, last_line
 
 TWO = [Gpu("0", ""), Gpu("1", "")]
 
@@ -239,7 +239,7 @@ SWEEP = """
     from pathlib import Path
     from msaseg.sweep.gpus import Gpu
     from msaseg.sweep.job import Job
-    from msaseg.sweep.places import Places
+    from msaseg.sweep.places import Place, Places
     from msaseg.sweep.slots import Slots
     if __name__ == "__main__":
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -285,6 +285,26 @@ def test_two_sweeps_of_the_same_jobs_both_work_make_each_once_and_share_no_devic
     assert sum(int(made) for made, _ in told) == 8
     assert all((tmp_path / name / "console.log").read_text().count("made") == 1 for name in names)
     assert never_together(times(tmp_path, 8))
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("loading\n", ""),
+        ("epoch 1/9 · loss 1.13\n", ", epoch 1/9"),
+        (
+            "epoch 1/9 · loss 1.13 · 4 min left\n" + "a warning\n" * 1000 + "epoch 2/9 · loss 1.02 · 3 min left\n",
+            ", epoch 2/9, 3 min left",
+        ),
+        ("epoch 8/9 · loss 0.8 · 3 s left\nepoch 9/9 · loss 0.8\n", ", epoch 9/9"),
+    ],
+)
+def test_sweep_tells_of_a_run_what_the_run_itself_told_last(tmp_path, told, shown):
+    log = tmp_path / "console.log"
+    log.write_text("epoch 3/9 · loss 2 · 2 h left\n" + told)
+    head = len(log.read_bytes()) - len(told.encode())
+    running = Running(Job("a", (), log, log), Place("GPU 1"), 0.0, head)
+    assert progress.where(running) == f"a (GPU 1{shown})"
 
 
 def test_job_that_another_sweep_makes_is_passed_over_until_it_is_free(tmp_path):

@@ -129,7 +129,7 @@ def test_unknown_name_is_answered_with_the_nearest(suite, capsys, words, message
     assert capsys.readouterr().err == f"error: {message}\n"
 
 
-@pytest.mark.parametrize("text", ["zero", "0,,1", "-1"])
+@pytest.mark.parametrize("text", ["zero", "0,,1", "-1", "4294967296"])
 def test_seeds_that_are_none_are_refused(text, capsys):
     assert main(["missing", f"--seeds={text}"]) == 2
     error = capsys.readouterr().err

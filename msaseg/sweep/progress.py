@@ -16,11 +16,10 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from msaseg.cli.duration import duration
 from msaseg.sweep.slots import Outcome, Running, tail
 
-EPOCH = re.compile(r"\bepoch (\d+)/(\d+)")
-"""How a run's output tells the epochs that are done."""
+EPOCH = re.compile(r"\b(epoch \d+/\d+)(?:[^\r\n]* · ([^\r\n·]+ left))?")
+"""How a run's output tells the epochs that are done, and the time left (`msaseg.training.progress`)."""
 
 QUIET = 600.0
 """Seconds after which a sweep that is not at a terminal says again what runs."""
@@ -96,11 +95,6 @@ class SweepProgress(Progress):
 
 def where(running: Running) -> str:
     """Return which run is where, in which epoch, for how long: "pool3/seed0 (GPU 1, epoch 4/6, 12 s left)"."""
-    told = [(int(done), int(of)) for done, of in EPOCH.findall(tail(running.job.log, running.head))]
-    words = [running.place.name]
-    if told:
-        done, of = told[-1]
-        here = done - told[0][0] + 1  # fewer than `done` after a resume
-        seconds = (time.monotonic() - running.since) / here * (of - done)
-        words += [f"epoch {done}/{of}", f"{duration(seconds)} left"]
+    told = EPOCH.findall(tail(running.job.log, running.head))
+    words = [running.place.name, *(word for word in told[-1] if word)] if told else [running.place.name]
     return f"{running.job.name} ({', '.join(words)})"

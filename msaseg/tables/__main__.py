@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Sequence
 
+from msaseg.cli.checks import SEEDS
 from msaseg.cli.command import Parser, parser, run
 from msaseg.cli.errors import UserError
 from msaseg.cli.mistakes import suggestion
@@ -148,8 +149,8 @@ def _seeds(text: str) -> list[int]:
         seeds = [int(word) for word in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: write seeds as 0,1,2") from None
-    if min(seeds) < 0:
-        raise argparse.ArgumentTypeError(f"{text!r}: a seed is 0 or more")
+    if not all(0 <= seed < SEEDS for seed in seeds):
+        raise argparse.ArgumentTypeError(f"{text!r}: a seed is a whole number, 0 or more and below {SEEDS}")
     return list(dict.fromkeys(seeds))
 
 
