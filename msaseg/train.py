@@ -32,6 +32,7 @@ def run(config: DictConfig) -> None:
     """Make one run, unless its record exists."""
     with one_line():  # here too: Hydra adds a line of its own to an exception that leaves the job
         check(config)
+        _check_row(config)
         OmegaConf.set_readonly(config, True)
         record = None if config.debug else path_of_record(config)
         if record and record.exists() and not config.rerun:
@@ -48,6 +49,15 @@ def run(config: DictConfig) -> None:
             from msaseg.training.run import train
 
             train(config, Path(HydraConfig.get().run.dir), record)  # the same place under every launcher
+
+
+def _check_row(config: DictConfig) -> None:
+    """Refuse a row by name where it follows from other keys: it would be filed under a net that it does not train."""
+    swept = HydraConfig.get().sweeper.params or {}
+    named = any(word.lstrip("+").startswith("row=") for word in HydraConfig.get().overrides.task)
+    if named and config.table.get("rows") is not None and "row" not in swept:
+        keys = " and ".join(key for key in swept if key != "seed")
+        raise UserError(f"row={config.row}: the rows of {config.table.id} follow from {keys}: set that instead")
 
 
 def _check_words(words: Sequence[str]) -> None:

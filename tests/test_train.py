@@ -173,6 +173,8 @@ def test_record_names_the_code_that_was_loaded_not_what_lies_there_at_the_end(cl
         (["protocol=smoke", "model.net.fusion=add"], ["fusion", "sum", "concat"]),
         (["protocol=smoke", "model.net.encoder=vgg16"], ["write model/net/encoder=vgg16"]),
         (["+experiment=pooling_sweep", "model.net.num_poolings=9"], ["row=pool9", "pool0"]),
+        (["+experiment=pooling_sweep", "row=pool3"], ["row=pool3", "follow from model.net.num_poolings: set that"]),
+        (["+experiment=attention_sweep", "row=stride9"], ["row=stride9", "its table has no such row", "table.rows"]),
         (["model=fcn8_vgg16", "protocol=smoke", "protocol.weights=/no/such.safetensors"], ["/no/such.safetensors"]),
         (["protocol=laptop", "seed=99", "paths.data=/no/such/folder"], ["/no/such/folder", "make data", "MSASEG_DATA"]),
         (["protocol.lr"], ["protocol.lr"]),

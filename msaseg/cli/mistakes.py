@@ -55,6 +55,8 @@ def explain(error: BaseException, overrides: list[str], config: str = "train") -
             return _unknown_key(link, overrides, config)
         if isinstance(link, ValueError) and str(link).startswith("Config group override must be"):
             return _no_option(overrides)
+        if isinstance(link, OmegaConfBaseException) and (row := re.search(r"'table\.rows\.([^.']+)\.", str(link))):
+            return f"row={row[1]}: its table has no such row: the experiment's file lists them under table.rows"
         if isinstance(link, HydraException | OmegaConfBaseException):
             return " ".join(str(link).split())
     return None
