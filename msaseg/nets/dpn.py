@@ -53,7 +53,7 @@ class MeanField(nn.Module):
 
 
 class DeepParsingNetwork(SegmentationNet):
-    """DPN: the paper's slowest row of Table 6, which it cites as another net of the same name.
+    """DPN: the paper's slowest row of Table 6, for which it cites DFN, another net.
 
     VGG16 without its last two poolings, conv5 with dilation 2, its first fully connected layer as a 7x7 convolution
     with dilation 4 (25x25 in the original's count), the second as 1x1; scores enlarged bilinearly to the image; then

@@ -72,8 +72,8 @@ class BoundaryLoss(nn.Module):
     """Binary cross entropy of the class boundaries, half from boundary pixels, half from the others.
 
     Boundaries are a few per cent of the pixels; an unbalanced mean is minimised by predicting none. So the
-    mean over boundary pixels and the mean over the rest count half each. The class boundary supervision
-    that this follows publishes no weights, so the simplest balance was chosen; its size does not depend on
+    mean over boundary pixels and the mean over the rest count half each. The weights of the class boundary
+    supervision that this follows are not known, so the simplest balance was chosen; its size does not depend on
     how many boundary pixels a batch has. A kind of pixel that a batch lacks adds 0.
 
     Shape:
