@@ -30,11 +30,10 @@ def curves(**changes) -> Chart:
     return chart("line", series=[train, watched, paper], **changes)
 
 
-def costs(points: int) -> Chart:
+def costs(points: int, apart: float = 0.4) -> Chart:
     names = [f"Pooling ×{number}" for number in range(points)]
-    near = Series(
-        "Table 2", [0.4 + 0.0001 * i for i in range(points)], [40 + 0.1 * i for i in range(points)], names=names
-    )
+    scores = [40 + apart * i for i in range(points)]
+    near = Series("Table 2", [0.4 + 0.0001 * i for i in range(points)], scores, names=names)
     far = Series("Table 3", [0.2], [32.0], [None], names=["1, None"])
     return chart(series=[near, far], log_x=True)
 
@@ -100,6 +99,11 @@ def test_names_of_crowded_points_overlap_neither_each_other_nor_the_frame():
     boxes = [Text.get_window_extent(text) for text in axes.texts]  # without the lines to them
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
     assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1 for box in boxes)
+
+
+def test_points_that_cover_each_other_share_the_name_of_the_uppermost():
+    [axes] = draw(costs(8, apart=0.01)).axes
+    assert sorted(text.get_text() for text in axes.texts) == ["1, None", "Pooling ×7 and 7 more"]
 
 
 def test_long_words_are_set_aslant_and_short_ones_are_not():

@@ -21,6 +21,8 @@ DISTANCES = (7, 12, 18, 26, 36, 48, 62, 78, 96, 116)  # from the point to the na
 ANGLES = sorted(range(0, 360, 15), key=lambda angle: (round(abs(math.sin(math.radians(angle))), 3), angle))
 """Degrees; those nearest to the horizontal are tried first."""
 LEADER = 7  # beyond this distance a line joins the two
+CROWD = 9  # points of type: markers this near cover each other
+MANY = 4  # more of them than this share one name
 
 
 def place(axes: Axes, points: Sequence[Point], names: Sequence[str], obstacles: Sequence[Line]) -> None:
@@ -39,7 +41,8 @@ def place(axes: Axes, points: Sequence[Point], names: Sequence[str], obstacles: 
     boxes = [Bbox.from_bounds(x - 4 * unit, y - 4 * unit, 8 * unit, 8 * unit) for x, y in at]
     lines = [(_pixel(axes, start), _pixel(axes, end)) for start, end in obstacles]
     frame = axes.get_window_extent()
-    for pixel, point, name in sorted(zip(at, points, names, strict=True), key=lambda entry: -entry[0][1]):
+    shown = _grouped(at, names, CROWD * unit)
+    for pixel, point, name in sorted(zip(at, points, shown, strict=True), key=lambda entry: -entry[0][1]):
         if not name:
             continue
         extent = _extent(axes, name).padded(AROUND * unit)
@@ -52,6 +55,19 @@ def place(axes: Axes, points: Sequence[Point], names: Sequence[str], obstacles: 
             looks["arrowprops"] = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
         offset = ((middle[0] - pixel[0]) / unit, (middle[1] - pixel[1]) / unit)
         axes.annotate(name, point, offset, textcoords="offset points", **looks)
+
+
+def _grouped(at: Sequence[Point], names: Sequence[str], near: float) -> list[str]:
+    """Return the names, but of a crowd of points that cover each other the uppermost's alone, with how many follow."""
+    shown, left = list(names), {number for number, name in enumerate(names) if name}
+    for number in sorted(left, key=lambda number: -at[number][1]):
+        crowd = {other for other in left if math.dist(at[number], at[other]) < near} if number in left else set()
+        if len(crowd) > MANY:
+            left -= crowd
+            for other in crowd:
+                shown[other] = ""
+            shown[number] = f"{names[number]} and {len(crowd) - 1} more"
+    return shown
 
 
 def _free(
