@@ -1,5 +1,7 @@
 """What every net promises; a net's test inherits `NetContract` and says how to build it."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -38,10 +40,18 @@ class NetContract:
     def build(self, num_classes: int = 12) -> SegmentationNet:
         raise NotImplementedError
 
-    @pytest.fixture
-    def net(self) -> SegmentationNet:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def built(request) -> SegmentationNet:
+        """One net for the tests of a class: it takes longer to build than to ask."""
         torch.manual_seed(0)
-        return self.build().eval()
+        return request.cls().build().eval()
+
+    @pytest.fixture
+    def net(self, built) -> SegmentationNet:
+        """It stays as it is: a test that trains it takes a copy."""
+        torch.manual_seed(0)
+        return built
 
     @pytest.mark.parametrize("size", [(96, 128), (65, 97), (64, 64)])
     def test_forward_at_any_size_gives_finite_logits_of_that_size(self, net, size):
@@ -69,8 +79,8 @@ class NetContract:
             torch.testing.assert_close(Program(net, inside=False)(images), net(images))
 
     def test_backward_reaches_every_parameter(self, net):
+        net = copy.deepcopy(net).train()
         wake_attention(net)
-        net.train()
         sum(maps.square().mean() for maps in all_outputs(net, torch.rand(2, 3, 96, 160))).backward()
         idle = [
             name
