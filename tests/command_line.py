@@ -21,6 +21,12 @@ TINY = [
     "logger=csv",
 ]
 
+PLAIN = ["model.net.num_poolings=0", "model.net.fusion=none", "model.net.branches=1", "model.net.attention_strides=[]"]
+"""The multi-scale network without what it adds."""
+
+LIGHT = [*TINY, *PLAIN]
+"""A run in two thirds of the time, for what does not depend on the net."""
+
 ODD_FOLDER = "a = b, 'c' \"d\" [e] {f} $g %h é\u4e00"
 """Signs that Hydra, a shell or a table might take for its own."""
 

@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from command_line import TINY
+from command_line import PLAIN, TINY
 
 from msaseg.config import compose_run, config_hash
 
-WITHOUT = [word for word in TINY if word.startswith("protocol=") or "source" in word]
+WITHOUT = [*PLAIN, *(word for word in TINY if word.startswith("protocol=") or "source" in word)]
 
 
 def said(folder):

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from command_line import TINY, assert_one_line, records
+from command_line import LIGHT, PLAIN, TINY, assert_one_line, records
 from PIL import Image
 from test_data_camvid import LABELS, save_interlaced
 from trained import leave_checkpoint
@@ -33,7 +33,7 @@ def left(tmp_path_factory):
     """A checkpoint that predicts more than one class."""
     path = tmp_path_factory.mktemp("left") / "weights.ckpt"
     seen = torch.from_numpy(np.stack([street(seed) for seed in range(4)])).permute(0, 3, 1, 2)
-    leave_checkpoint(path, *SMALL, seen=seen)
+    leave_checkpoint(path, *SMALL, *PLAIN, seen=seen)
     return path
 
 
@@ -60,7 +60,7 @@ def changed(path, target, change):
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_scores_when_nothing_is_augmented_are_those_of_the_runs_record(cli, evaluate, tmp_path, precision):
-    assert cli(*TINY, "model.lr=0.02", f"trainer.precision={precision}") == 0  # learns in two epochs
+    assert cli(*LIGHT, "model.lr=0.02", f"trainer.precision={precision}") == 0  # learns in two epochs
     (record,) = records(tmp_path)
     (path,) = tmp_path.rglob("weights.ckpt")
     status, result = evaluate(checkpoint=path)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 import torch
-from command_line import ODD_FOLDER, TINY, records
+from command_line import LIGHT, ODD_FOLDER, TINY, records
 
 from msaseg.cli.command import one_line
 from msaseg.cli.errors import UserError
@@ -16,6 +16,7 @@ from msaseg.tables.__main__ import main as tables
 from msaseg.training import faults
 from msaseg.training.module import SegmentationModule
 
+SHORT = [*LIGHT, "protocol.epochs=1"]
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -48,13 +49,13 @@ def test_full_disk_is_one_line_and_the_same_command_goes_on(cli, tmp_path, monke
         else:
             ends = {"weights": "weights.ckpt", "frames": ".npz", "record": ".json"}
             patch.setattr(files.os, "replace", full_for(ends[what]))
-        assert cli(*TINY) == 2
+        assert cli(*SHORT) == 2
     (line,) = error_lines(capsys)
     assert line.startswith(f"error: {tmp_path}")
     assert "No space left on device: free space there or write elsewhere, and repeat the command" in line
     assert records(tmp_path) == []
     assert not list(tmp_path.rglob("*.part"))
-    assert cli(*TINY) == 0
+    assert cli(*SHORT) == 0
     assert len(records(tmp_path)) == 1
 
 
@@ -89,10 +90,10 @@ def test_table_that_cannot_be_written_is_one_line_and_stays_whole(suite, monkeyp
 def test_run_below_a_folder_of_an_odd_name_is_made_and_passed_over(cli, tmp_path, monkeypatch):
     folder = tmp_path / ODD_FOLDER
     monkeypatch.setenv("MSASEG_OUTPUTS", str(folder))
-    assert cli(*TINY) == 0
+    assert cli(*SHORT) == 0
     made = records(folder)
     assert len(made) == 1
-    assert cli(*TINY) == 0
+    assert cli(*SHORT) == 0
     assert records(folder) == made
 
 
@@ -113,7 +114,7 @@ def test_sweep_below_a_folder_of_an_odd_name_is_made_and_passed_over(cli, tmp_pa
 
 def test_outputs_that_nobody_may_write_are_named(cli, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("pathlib.Path.mkdir", raising(OSError(errno.EROFS, "Read-only file system", "/readonly/runs")))
-    assert cli(*TINY) == 2
+    assert cli(*SHORT) == 2
     assert error_lines(capsys) == [
         "error: /readonly/runs: Read-only file system: free space there or write elsewhere, and repeat the command"
     ]
@@ -138,11 +139,11 @@ def test_fault_of_the_machine_is_one_line_with_the_mend(tmp_path, error, phrases
 def test_run_that_met_a_fault_of_the_machine_goes_on_by_the_same_command(cli, tmp_path, monkeypatch, capsys):
     with monkeypatch.context() as patch:
         patch.setattr(SegmentationModule, "training_step", raising(MemoryError()))
-        assert cli(*TINY) == 2
+        assert cli(*SHORT) == 2
     (line,) = error_lines(capsys)
     assert "memory ran out" in line
     assert records(tmp_path) == []
-    assert cli(*TINY) == 0
+    assert cli(*SHORT) == 0
     assert len(records(tmp_path)) == 1
 
 
@@ -193,6 +194,6 @@ def test_run_whose_clock_is_set_back_has_a_record_with_lengths_of_time(cli, tmp_
 
     monkeypatch.setattr(SegmentationModule, "training_step", set_back)
     monkeypatch.setattr(time, "time", lambda: now[0])
-    assert cli(*TINY) == 0
+    assert cli(*SHORT) == 0
     (record,) = records(tmp_path)
     assert all(0 <= value < 1000 for value in record.seconds.values())

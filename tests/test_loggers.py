@@ -3,9 +3,9 @@
 import builtins
 
 import pytest
-from command_line import TINY, records
+from command_line import LIGHT, records
 
-WITHOUT = [word for word in TINY if not word.startswith("logger")]
+WITHOUT = [word for word in LIGHT if not word.startswith("logger")]
 
 
 def test_run_with_two_loggers_fills_both_and_says_where(cli, tmp_path):

@@ -11,6 +11,7 @@ from resource import RUSAGE_SELF, getrusage
 
 import pytest
 import torch
+from command_line import PLAIN
 from trained import leave_checkpoint
 
 from msaseg.classes import CLASSES
@@ -24,7 +25,7 @@ from msaseg.training.restore import choose_device, construct, restore
 def left(tmp_path_factory):
     """Path, configuration and module of a checkpoint."""
     path = tmp_path_factory.mktemp("left") / "weights.ckpt"
-    return path, *leave_checkpoint(path)
+    return path, *leave_checkpoint(path, *PLAIN)
 
 
 @pytest.fixture
