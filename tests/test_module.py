@@ -3,7 +3,7 @@
 import pytest
 import pytorch_lightning as pl
 import torch
-from command_line import TINY
+from command_line import LIGHT
 
 from msaseg.classes import CLASSES
 from msaseg.cli.errors import UserError
@@ -14,7 +14,7 @@ from msaseg.training.trainer import build
 
 
 def run_parts(*overrides):
-    config = compose_run([*TINY, "data.batch_size=4", *overrides])
+    config = compose_run([*LIGHT, "data.batch_size=4", *overrides])
     pl.seed_everything(config.seed, verbose=False)
     return build(config, "data"), build(config, "model")
 
@@ -36,7 +36,8 @@ def trainer(epochs, folder, checkpoints=False, **arguments):
 
 def test_module_on_a_few_scenes_overfits_them(tmp_path):
     few = ["protocol.source.train=2", "data.batch_size=2", "protocol.augment.flip=false", "protocol.schedule=null"]
-    data, module = run_parts(*few, "model.lr=0.01", "model.net.branches=1", "model.net.num_poolings=1")
+    able = ["model.net.num_poolings=1", "model.net.fusion=concat", "model.net.attention_strides=[16,8]"]
+    data, module = run_parts(*few, *able, "model.lr=0.01")
     trainer(60, tmp_path, limit_val_batches=0).fit(module, data)
     accuracy = [value for _, value in module.history["train/pixel_accuracy_pct"]]
     assert accuracy[-1] > 90 > accuracy[0]

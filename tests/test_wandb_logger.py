@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from command_line import TINY, records
+from command_line import LIGHT, TINY, records
 
 from msaseg.training.logger import Prediction, RunLogger
 from msaseg.training.wandb_mode import Mode
@@ -77,7 +77,7 @@ def test_run_finishes_when_wandb_cannot_start(cli, tmp_path, monkeypatch):
 
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setattr(wandb, "init", lambda **_: (_ for _ in ()).throw(OSError("no space left")))
-    assert cli(*TINY, "logger=wandb") == 0
+    assert cli(*LIGHT, "protocol.epochs=1", "logger=wandb") == 0
     assert len(records(tmp_path)) == 1
     logs = "".join(path.read_text() for path in tmp_path.rglob("train.log"))
     assert logs.count("W&B failed and is left out of this run (OSError: no space left)") == 1
