@@ -67,13 +67,28 @@ def configuration_files_read_once():
         yield
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory) -> Path:
+    """A folder for what several tests of a module begin with: the first of them makes it."""
+    return tmp_path_factory.mktemp("kept")
+
+
 @pytest.fixture
-def cli(monkeypatch, tmp_path):
+def own_log():
+    """What a command logs to, no later test does."""
+    handlers = logging.getLogger().handlers[:]
+    yield
+    for handler in set(logging.getLogger().handlers) - set(handlers):
+        handler.close()
+    logging.getLogger().handlers[:] = handlers
+
+
+@pytest.fixture
+def cli(monkeypatch, tmp_path, own_log):
     """Call the command line with arguments; every output goes below `tmp_path`."""
     monkeypatch.setenv("MSASEG_OUTPUTS", str(tmp_path))
     monkeypatch.delenv("MSASEG_DATA", raising=False)
     monkeypatch.delenv("MSASEG_WEIGHTS", raising=False)
-    handlers = logging.getLogger().handlers[:]
 
     def call(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["msaseg.train", *arguments])
@@ -84,10 +99,7 @@ def cli(monkeypatch, tmp_path):
             return stopped.code
         return 0
 
-    yield call
-    for handler in set(logging.getLogger().handlers) - set(handlers):
-        handler.close()
-    logging.getLogger().handlers[:] = handlers
+    return call
 
 
 @pytest.fixture(scope="session")

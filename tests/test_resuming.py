@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import TINY, lose_power, records
+from command_line import LIGHT, TINY, lose_power, records
 from waiting import wait_until
 
 from msaseg.config import ROOT, compose_run
@@ -116,19 +117,19 @@ def test_sweep_killed_in_mid_epoch_by_any_end_is_completed_by_the_same_command_a
 
 
 def test_averaged_weights_are_tested_also_by_a_run_resumed_after_its_last_epoch(cli, tmp_path):
-    words = [*ENET, "protocol.average=0.9"]
+    words = [*ENET, "protocol.epochs=1", "protocol.average=0.9"]
     assert cli(*words, f"paths.outputs={tmp_path / 'whole'}") == 0
     lose_power(cli, words)
     assert cli(*words) == 0
     whole = weights(tmp_path / "whole")
     assert all(tensor.equal(whole[name]) for name, tensor in weights(tmp_path / "runs").items())
-    assert cli(*ENET, f"paths.outputs={tmp_path / 'last'}") == 0
+    assert cli(*words, "protocol.average=null", f"paths.outputs={tmp_path / 'last'}") == 0
     assert not all(tensor.equal(whole[name]) for name, tensor in weights(tmp_path / "last").items())
 
 
 @pytest.mark.parametrize("average", ["null", "0.5"])
 def test_best_epoch_is_tested_also_by_a_run_resumed_from_it(cli, tmp_path, monkeypatch, average):
-    words = [*TINY, "data.batch_size=4", "protocol.select=best", "protocol.epochs=4", f"protocol.average={average}"]
+    words = [*LIGHT, "data.batch_size=4", "protocol.select=best", "protocol.epochs=4", f"protocol.average={average}"]
     note = SegmentationModule._note
 
     def second_is_best(module, key, value):
@@ -155,28 +156,37 @@ def test_best_epoch_is_tested_also_by_a_run_resumed_from_it(cli, tmp_path, monke
         assert val == pytest.approx(100 * accuracy_on_val(checkpoint, words), abs=1e-3)
 
 
+@pytest.fixture
+def broken_off(cli, kept):
+    """The outputs of a run that was broken off after its last epoch, and the record of the same unbroken."""
+    outputs, copy = kept / "broken_off", kept / "copy"
+    if not copy.exists():
+        assert cli(*LIGHT, f"paths.outputs={kept / 'unbroken'}") == 0
+        lose_power(cli, [*LIGHT, f"paths.outputs={outputs}"])
+        shutil.copytree(outputs, copy)
+    shutil.rmtree(outputs)
+    shutil.copytree(copy, outputs)
+    return outputs, records(kept / "unbroken")[0]
+
+
 @pytest.mark.parametrize("newest", ["whole", "cut", "of before results were kept"])
-def test_run_broken_off_after_its_last_epoch_has_the_scores_of_an_unbroken_one(cli, tmp_path, newest):
-    assert cli(*TINY) == 0
-    (whole,) = records(tmp_path)
-    for path in tmp_path.rglob("*.json"):
-        path.unlink()
-    lose_power(cli, TINY)
-    assert records(tmp_path) == []
-    path = max(tmp_path.rglob("checkpoints/*.ckpt"))
+def test_run_broken_off_after_its_last_epoch_has_the_scores_of_an_unbroken_one(cli, broken_off, newest):
+    outputs, whole = broken_off
+    assert records(outputs) == []
+    path = max(outputs.rglob("checkpoints/*.ckpt"))
     if newest == "cut":
         path.write_bytes(path.read_bytes()[:1000])
     if old := newest.startswith("of before"):
         content = torch.load(path, weights_only=True)
         del content["msaseg"]["results"]
         torch.save(content, path)
-    assert cli(*TINY) == 0
-    (resumed,) = records(tmp_path)
+    assert cli(*LIGHT, f"paths.outputs={outputs}") == 0
+    (resumed,) = records(outputs)
     assert set(whole.metrics) == {"train", "val", "test"}
     parts = {"test"} if old else {"train", "val", "test"}
     assert resumed.metrics == {part: whole.metrics[part] for part in parts}
     assert resumed.confusion == {part: whole.confusion[part] for part in parts}
     assert [epoch for epoch, _ in resumed.history["train/loss"]] == [1, 2]
-    (log,) = tmp_path.rglob("train.log")
+    (log,) = outputs.rglob("train.log")
     assert ("epoch=0001.ckpt cannot be read" in log.read_text()) == (newest == "cut")
     assert f"epoch=000{int(newest != 'cut')}.ckpt" in log.read_text().partition("resuming from")[2]
