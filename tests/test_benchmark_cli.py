@@ -1,13 +1,13 @@
 """The command line of the benchmark: records, the table, what happens to a net that fails, mistakes."""
 
 import json
-import logging
 import os
 import sys
 
 import pytest
 import torch
 import yaml
+from command_line import assert_one_line
 from hydra.core.global_hydra import GlobalHydra
 from torch import nn
 
@@ -29,12 +29,11 @@ DEFAULTS = {"form": "plain", "mode": "eager", "precision": "fp32"}
 
 
 @pytest.fixture
-def benchmark(monkeypatch, tmp_path):
+def benchmark(monkeypatch, tmp_path, own_log):
     """Call the command line; every output goes below `tmp_path`, and the device's peaks are given."""
     monkeypatch.setenv("MSASEG_OUTPUTS", str(tmp_path))
     monkeypatch.setattr(benchmark_run, "measure_peaks", lambda *_: Peaks(1e12, 1e12))
     monkeypatch.setattr(benchmark_run, "read_clocks", lambda _: CLOCKS)
-    handlers = logging.getLogger().handlers[:]
     environment = dict(os.environ)
 
     def call(*words: str) -> int:
@@ -47,9 +46,6 @@ def benchmark(monkeypatch, tmp_path):
     yield call
     os.environ.clear()
     os.environ.update(environment)
-    for handler in set(logging.getLogger().handlers) - set(handlers):
-        handler.close()
-    logging.getLogger().handlers[:] = handlers
 
 
 def records(folder):
@@ -141,9 +137,7 @@ def test_sweep_goes_on_after_a_mistake_and_ends_with_its_status(benchmark, tmp_p
 )
 def test_mistake_is_one_line_and_status_2(benchmark, capsys, tmp_path, words, told):
     assert benchmark("publish=false", "nets=[msanet]", *words) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    assert told in line
+    assert_one_line(capsys, told)
     assert not records(tmp_path)
 
 

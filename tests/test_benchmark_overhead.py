@@ -7,6 +7,7 @@ from subprocess import CalledProcessError
 import numpy as np
 import pytest
 import torch
+from command_line import assert_one_line
 
 from msaseg.benchmark.overhead import bf16_step, command, page, step
 from msaseg.benchmark.overhead.__main__ import main
@@ -125,9 +126,7 @@ def test_write_to_a_page_that_cannot_take_it_measures_nothing(files, monkeypatch
     monkeypatch.setattr(command, "measure", lambda *_: pytest.fail("measured before the page was looked at"))
     page.PAGE.unlink() if content is None else page.PAGE.write_text(content)
     assert main(["--write"]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith(f"error: {page.PAGE}: ")
-    assert error.count("\n") == 1
+    assert_one_line(capsys, f"error: {page.PAGE}: ")
 
 
 def test_write_keeps_the_record_and_renders_the_page_from_it(files, monkeypatch):
@@ -157,9 +156,7 @@ def test_missed_requirement_is_written_and_named_and_ends_with_1(files, monkeypa
 @pytest.mark.parametrize("arguments", [["--repeats", "0"], ["--steps", "-1"], ["--data", "/no/such/folder"]])
 def test_bad_argument_is_told_in_one_line(files, capsys, arguments):
     assert main(arguments) == 2
-    error = capsys.readouterr().err
-    assert arguments[1] in error
-    assert error.count("\n") == 1
+    assert_one_line(capsys, arguments[1])
 
 
 def test_frames_in_memory_repeat_the_kept_and_hands_out_copies():

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from command_line import assert_one_line
 
 from msaseg import __main__ as command
 from msaseg.config import ROOT
@@ -31,9 +32,7 @@ def test_help_names_each_command_that_there_is_in_a_line_and_loads_nothing_slow(
 @pytest.mark.parametrize(("word", "said"), [("trian", "did you mean train?"), ("xyz", "choose from benchmark, ")])
 def test_command_when_unknown_is_one_line_and_status_2(capsys, word, said):
     assert command.main([word, "a=b"]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith(f"error: there is no command {word}: {said}")
-    assert error.count("\n") == 1
+    assert_one_line(capsys, f"error: there is no command {word}: {said}")
 
 
 @pytest.mark.parametrize(

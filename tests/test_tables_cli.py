@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command_line import LIGHT_PRELOAD
+from command_line import LIGHT_PRELOAD, assert_one_line
 from hydra import compose, initialize_config_dir
 from tables_suite import TABLE
 
@@ -132,9 +132,7 @@ def test_unknown_name_is_answered_with_the_nearest(suite, capsys, words, message
 @pytest.mark.parametrize("text", ["zero", "0,,1", "-1", "4294967296"])
 def test_seeds_that_are_none_are_refused(text, capsys):
     assert main(["missing", f"--seeds={text}"]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: --seeds: ")
-    assert error.count("\n") == 1
+    assert_one_line(capsys, "error: --seeds: ")
 
 
 @pytest.fixture
