@@ -7,7 +7,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 import torch
-from command_line import assert_one_line
+from command_line import PLAIN, assert_one_line
 from PIL import Image
 from trained import leave_checkpoint
 
@@ -29,7 +29,6 @@ ONNX = pytest.mark.skipif(
     not all(find_spec(name) for name in ONNX), reason="the extra `export` is not installed: pip install -e '.[export]'"
 )
 EACH = ["torchscript", "pt2", pytest.param("onnx", marks=ONNX)]
-SMALL = ["model.net.num_poolings=0", "model.net.fusion=none", "model.net.branches=1", "model.net.attention_strides=[]"]
 SIZES = [(65, 97), (96, 128), (130, 100)]
 
 
@@ -38,11 +37,27 @@ def pixels(size, count=1, seed=1):
     return torch.from_numpy(np.stack(scenes)).permute(0, 3, 1, 2).contiguous()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def programs_opened_once():
+    """To open a program takes seconds: of one content the command and the test have one."""
+    read, known = FORMATS["pt2"].open, {}
+
+    def opened(path):
+        content = path.read_bytes()
+        if content not in known:
+            known[content] = read(path)
+        return known[content]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(FORMATS, "pt2", FORMATS["pt2"]._replace(open=opened))
+        yield
+
+
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """Of a small net that predicts more than one class."""
     path = tmp_path_factory.mktemp("trained") / "weights.ckpt"
-    leave_checkpoint(path, *SMALL, seen=pixels((64, 96), 4))
+    leave_checkpoint(path, *PLAIN, seen=pixels((64, 96), 4))
     return path
 
 
@@ -102,7 +117,7 @@ def taught(tmp_path_factory):
     scenes = [draw(np.random.default_rng(seed), (64, 96)) for seed in range(32)]
     images = torch.from_numpy(np.stack([image for image, _ in scenes])).permute(0, 3, 1, 2)
     path = tmp_path_factory.mktemp("taught") / "weights.ckpt"
-    leave_checkpoint(path, *SMALL, taught=(images, torch.from_numpy(np.stack([label for _, label in scenes]))))
+    leave_checkpoint(path, *PLAIN, taught=(images, torch.from_numpy(np.stack([label for _, label in scenes]))))
     return path
 
 
@@ -179,7 +194,7 @@ def test_onnx_model_names_inputs_outputs_and_their_sizes(export):
 
 
 def test_file_lies_beside_the_checkpoint_unless_told(tmp_path, capsys):
-    leave_checkpoint(tmp_path / "weights.ckpt", *SMALL)
+    leave_checkpoint(tmp_path / "weights.ckpt", *PLAIN)
     assert main([str(tmp_path / "weights.ckpt"), "--format=torchscript"]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"weights.ckpt", "weights.pt"}
     assert f"\n{tmp_path / 'weights.pt'}: " in capsys.readouterr().out
@@ -308,14 +323,19 @@ def test_folder_as_output_and_checkpoint_that_is_missing_are_one_line(export, ch
     assert_one_line(capsys, "none.ckpt: no such file")
 
 
+@pytest.fixture(scope="module")
+def padding(tmp_path_factory):
+    path = tmp_path_factory.mktemp("padding") / "weights.ckpt"
+    leave_checkpoint(path, *PLAIN, "model/net/encoder=tf_efficientnet_lite0", seen=pixels((64, 96), 2))
+    return restore(path)
+
+
 @pytest.mark.parametrize("inside", [True, False])
-def test_convolutions_that_pad_as_tensorflow_does_pad_the_same_in_a_program(tmp_path, inside):
-    leave_checkpoint(tmp_path / "a.ckpt", "model/net/encoder=tf_efficientnet_lite0", seen=pixels((64, 96), 2))
-    restored = restore(tmp_path / "a.ckpt")
+def test_convolutions_that_pad_as_tensorflow_does_pad_the_same_in_a_program(padding, inside):
     with torch.inference_mode():
-        outputs = program(restored, inside, trained=False)(prepared(restored, pixels((70, 100)), inside))
+        outputs = program(padding, inside, trained=False)(prepared(padding, pixels((70, 100)), inside))
         torch.testing.assert_close(
-            outputs[-1] if inside else outputs, restored.logits(pixels((70, 100))), atol=1e-4, rtol=1e-4
+            outputs[-1] if inside else outputs, padding.logits(pixels((70, 100))), atol=1e-4, rtol=1e-4
         )
 
 
