@@ -43,6 +43,7 @@ MACHINE_VALUES = (
     "trainer.log_every_n_steps",
     "trainer.enable_progress_bar",
     "data.num_workers",
+    "data.eval_batch_size",
     "protocol.encoder",
     "protocol.publish",
     "protocol.minutes",

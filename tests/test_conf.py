@@ -48,6 +48,7 @@ def test_hash_ignores_machine_seed_and_names(monkeypatch):
         "trainer.devices=2",
         "row=other",
         "data.num_workers=3",
+        "data.eval_batch_size=1",
         "trainer.accelerator=cpu",
         "paths.outputs=/elsewhere",
     ]

@@ -9,7 +9,8 @@ from msaseg.classes import CLASSES
 from msaseg.cli.errors import UserError
 from msaseg.config import compose_run
 from msaseg.training.callbacks import LossWatch
-from msaseg.training.checkpoints import ConfigurationKept, ResumePoints
+from msaseg.training.checkpoints import OriginKept, ResumePoints
+from msaseg.training.record import CODE
 from msaseg.training.trainer import build
 
 
@@ -57,6 +58,20 @@ def test_module_tested_scores_each_split_at_the_labels_size(tmp_path):
     assert {"train/loss", "val/loss", "train/miou_pct", "val/miou_pct"} <= set(module.history)
 
 
+def test_validation_loss_is_the_mean_over_all_pixels_that_count_however_frames_are_batched(tmp_path):
+    losses = []
+    for size in (1, 2, 3):
+        data, module = run_parts(f"data.eval_batch_size={size}", "protocol.source.val=3")
+        runner = trainer(1, tmp_path)
+        runner.validate(module, data, verbose=False)
+        losses.append(runner.callback_metrics["val/loss"].item())
+    (whole,) = data.val_dataloader()
+    assert len({int((label != 255).sum()) for label in whole["label"]}) == 3
+    logits = module.eval()._logits_of(whole)
+    expected = torch.nn.functional.cross_entropy(logits, whole["label"].long(), ignore_index=255)
+    assert losses == pytest.approx([expected.item()] * 3)
+
+
 def test_module_resumed_from_a_checkpoint_ends_as_if_never_broken_off(tmp_path):
     schedule = "protocol.schedule=null"  # its length depends on max_epochs
     data, whole = run_parts(schedule)
@@ -77,7 +92,7 @@ def test_module_resumed_from_a_checkpoint_ends_as_if_never_broken_off(tmp_path):
 
 def test_checkpoint_opens_without_pickle_and_carries_its_configuration(tmp_path):
     data, module = run_parts()
-    runner = trainer(1, tmp_path, callbacks=[ConfigurationKept({"protocol": {"name": "smoke"}})])
+    runner = trainer(1, tmp_path, callbacks=[OriginKept({"protocol": {"name": "smoke"}}, CODE)])
     runner.fit(module, data)
     runner.save_checkpoint(tmp_path / "a.ckpt")
     content = torch.load(tmp_path / "a.ckpt", weights_only=True)

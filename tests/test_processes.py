@@ -70,7 +70,8 @@ NETS = {"fcn8_vgg16": 1e-5, "msanet": 2e-3, "msanet model/net/encoder=tf_efficie
 @pytest.mark.slow
 @pytest.mark.parametrize("net", NETS)
 def test_two_processes_of_half_a_batch_have_the_losses_of_one(cli, tmp_path, net):
-    words = [*CPU, *f"model={net}".split(), "data.batch_size=4", "protocol.source.train=11", "protocol.average=0.9"]
+    words = [*CPU, *f"model={net}".split(), "data.batch_size=4", "protocol.average=0.9"]
+    words += ["protocol.source.train=11", "protocol.source.val=3"]
     assert cli(*words, f"paths.outputs={tmp_path / 'one'}") == 0
     assert cli(*words, f"paths.outputs={tmp_path / 'two'}", "trainer.devices=2") == 0
     (one,), (two,) = records(tmp_path / "one"), records(tmp_path / "two")

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from dataclasses import replace
 
@@ -19,6 +20,17 @@ def test_record_saved_and_loaded_is_the_same(tmp_path, record):
     record.save(path)
     assert RunRecord.load(path) == record
     assert [p.name for p in path.parent.iterdir()] == ["seed3-abcd1234.json"]
+
+
+def test_weights_of_a_run_are_the_latest_that_any_table_asked_for(tmp_path, record):
+    key = record.key
+    folders = [tmp_path / "runs" / table / key.protocol / "row" / f"seed{key.seed}-{key.config_hash}" for table in "ab"]
+    for second, folder in enumerate(folders):
+        folder.mkdir(parents=True)
+        (folder / "weights.ckpt").touch()
+        os.utime(folder / "weights.ckpt", (second, second))
+    assert key.weights(tmp_path) == folders[1] / "weights.ckpt"
+    assert replace(key, seed=key.seed + 1).weights(tmp_path) is None
 
 
 def test_record_value_serves_scores_and_costs_in_their_units(record):

@@ -15,6 +15,9 @@ from command_line import LIGHT, TINY, lose_power, records
 from waiting import wait_until
 
 from msaseg.config import ROOT, compose_run
+from msaseg.training import checkpoints
+from msaseg.training import run as run_module
+from msaseg.training import trainer as run_trainer
 from msaseg.training.module import SegmentationModule
 from msaseg.training.restore import restore
 from msaseg.training.trainer import build
@@ -120,16 +123,23 @@ def test_averaged_weights_are_tested_also_by_a_run_resumed_after_its_last_epoch(
     words = [*ENET, "protocol.epochs=1", "protocol.average=0.9"]
     assert cli(*words, f"paths.outputs={tmp_path / 'whole'}") == 0
     lose_power(cli, words)
+    (path,) = tmp_path.glob("runs/**/epoch=*.ckpt")  # reopens as the last step left it: its statistics are of these
+    state = torch.load(path, weights_only=True)["current_model_state"]
+    assert all(tensor.equal(state[f"net.{name}"]) for name, tensor in restore(path).net.state_dict().items())
     assert cli(*words) == 0
     whole = weights(tmp_path / "whole")
     assert all(tensor.equal(whole[name]) for name, tensor in weights(tmp_path / "runs").items())
+    assert 100 * accuracy_on_val(*tmp_path.glob("whole/**/weights.ckpt"), words) == pytest.approx(
+        records(tmp_path)[0].metrics["val"]["pixel_accuracy_pct"], abs=1e-3
+    )  # scored with statistics of its own
     assert cli(*words, "protocol.average=null", f"paths.outputs={tmp_path / 'last'}") == 0
     assert not all(tensor.equal(whole[name]) for name, tensor in weights(tmp_path / "last").items())
 
 
-@pytest.mark.parametrize("average", ["null", "0.5"])
-def test_best_epoch_is_tested_also_by_a_run_resumed_from_it(cli, tmp_path, monkeypatch, average):
-    words = [*LIGHT, "data.batch_size=4", "protocol.select=best", "protocol.epochs=4", f"protocol.average={average}"]
+def test_best_epoch_is_tested_also_by_a_run_resumed_from_it_in_a_folder_that_was_moved(cli, tmp_path, monkeypatch):
+    words = [*LIGHT, "data.batch_size=4", "protocol.select=best", "protocol.epochs=4"]
+    monkeypatch.setattr(checkpoints, "CHEAP", -1.0)  # of the epochs after the first the last and the best have one
+    monkeypatch.setattr(checkpoints, "SHARE", 1e-9)
     note = SegmentationModule._note
 
     def second_is_best(module, key, value):
@@ -139,21 +149,42 @@ def test_best_epoch_is_tested_also_by_a_run_resumed_from_it(cli, tmp_path, monke
 
     monkeypatch.setattr(SegmentationModule, "_note", second_is_best)
     assert cli(*words, f"paths.outputs={tmp_path / 'whole'}") == 0
-    lose_power(cli, words, 2)
-    for path in tmp_path.rglob("epoch=0001.ckpt"):  # as an attempt leaves that went on after the last checkpoint
+    lose_power(cli, [*words, f"paths.outputs={tmp_path / 'before'}"], 2)
+    moved = (tmp_path / "before").rename(tmp_path / "after")
+    for path in moved.rglob("epoch=0001.ckpt"):  # as an attempt leaves that went on after the last checkpoint
         if path.parent.name == "best":
             content = torch.load(path, weights_only=True)
             content["state_dict"] = {name: 0 * tensor for name, tensor in content["state_dict"].items()}
             torch.save(content, path.with_name("epoch=0003.ckpt"))
-    assert cli(*words) == 0
-    whole, (record,) = weights(tmp_path / "whole"), records(tmp_path)
-    assert all(tensor.equal(whole[name]) for name, tensor in weights(tmp_path / "runs").items())
+    assert cli(*words, f"paths.outputs={moved}") == 0
+    whole, (record,) = weights(tmp_path / "whole"), records(moved)
+    assert all(tensor.equal(whole[name]) for name, tensor in weights(moved).items())
     val = record.metrics["val"]["pixel_accuracy_pct"]
-    if average == "null":
-        assert val == pytest.approx(sorted(record.history["val/pixel_accuracy_pct"])[1][1], abs=1e-3)
-    else:  # scored again with statistics of its own
-        (checkpoint,) = (tmp_path / "whole").rglob("weights.ckpt")
-        assert val == pytest.approx(100 * accuracy_on_val(checkpoint, words), abs=1e-3)
+    assert val == pytest.approx(sorted(record.history["val/pixel_accuracy_pct"])[1][1], abs=1e-3)
+    (log,) = moved.rglob("train.log")
+    assert "epoch=0001.ckpt" in log.read_text().partition("resuming from")[2]
+
+
+def test_record_of_a_resumed_run_names_the_code_of_all_its_sittings(cli, tmp_path, monkeypatch):
+    first, last = ({"commit": letter * 40, "dirty": letter == "a"} for letter in "ab")
+    monkeypatch.setattr(run_trainer, "CODE", first)
+    words = [*LIGHT, "data.batch_size=4"]
+    lose_power(cli, words, 1)
+    monkeypatch.setattr(run_trainer, "CODE", last)
+    assert cli(*words) == 0
+    (record,) = records(tmp_path)
+    assert record.code == {"commit": "b" * 40, "dirty": True, "earlier": ["a" * 40]}
+
+
+def test_run_stopped_right_after_its_record_leaves_nothing_that_a_rerun_would_go_on_from(cli, tmp_path, monkeypatch):
+    def stopped(loggers, config, epoch):
+        if records(tmp_path):
+            raise OSError("stopped")
+
+    monkeypatch.setattr(run_module, "log_printed", stopped)
+    with pytest.raises(OSError, match="stopped"):
+        cli(*LIGHT, "protocol.epochs=1")
+    assert list(tmp_path.rglob("epoch=*.ckpt")) == []
 
 
 @pytest.fixture

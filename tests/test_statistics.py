@@ -113,6 +113,14 @@ def test_intervals_per_class_equal_the_twin_and_leave_an_absent_class_without(ir
     assert (found[4].low, found[4].high) == (None, None)
 
 
+def test_class_that_one_frame_has_gets_no_interval():
+    names = [f"test/A_{30 * second:06}" for second in range(60)]
+    lone = np.zeros((60, 3, 3), np.uint32)
+    lone[:, 0, 0] = 10
+    lone[7, 1, 1] = 30
+    assert [one.low is None for one in iou_intervals((names, lone), block_s=4.0)] == [False, True, True]
+
+
 def test_paired_difference_equals_the_twin_on_the_same_drawn_blocks(irregular):
     names, a, b = irregular
     of_a, of_b = (dict(zip(names, run.tolist(), strict=True)) for run in (a, b))

@@ -153,6 +153,8 @@ def test_record_names_the_code_that_was_loaded_not_what_lies_there_at_the_end(cl
         (["protocol=smoke", "rerun=no"], ["rerun=no", "true or false"]),
         (["protocol=smoke", "protocol.augment.flip=no"], ["augment.flip=no", "true or false"]),
         (["protocol=smoke", "protocol.select=besst"], ["protocol.select=besst", "last or best"]),
+        (["protocol=smoke", "protocol.select=best", "protocol.average=0.9"], ["select=best", "average=null"]),
+        (["protocol=smoke", "data.seed=5"], ["data.seed=5", "set seed=5"]),
         (["protocol=smoke", "protocol.watch_every=0"], ["protocol.watch_every=0", "1 or more"]),
         (["protocol=smoke", "protocol.average=2"], ["protocol.average=2", "0.999"]),
         (["protocol=smoke", "protocol.schedule=poly"], ["protocol.schedule=poly", "null"]),

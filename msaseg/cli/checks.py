@@ -31,6 +31,11 @@ def check(config: DictConfig) -> None:
         raise UserError(f"protocol.select={config.protocol.select}: set last or best")
     if config.protocol.select == "best" and config.protocol.watch != "val":
         raise UserError("protocol.select=best chooses by the part watched: it needs protocol.watch=val, never test")
+    if config.protocol.select == "best" and config.protocol.get("average") is not None:
+        raise UserError(
+            "protocol.select=best would choose averaged weights by the statistics of others: "
+            "set protocol.average=null or protocol.select=last"
+        )
     encoder = OmegaConf.select(config, "model.net.encoder")
     if isinstance(encoder, str):
         raise UserError(f"model.net.encoder={encoder}: a name means random weights: write model/net/encoder={encoder}")
@@ -47,6 +52,8 @@ def check(config: DictConfig) -> None:
 
 def _check_numbers(config: DictConfig) -> None:
     seed, size = config.seed, config.protocol.size
+    if config.data.seed != seed:
+        raise UserError(f"data.seed={config.data.seed}: the data take the run's: set seed={config.data.seed}")
     if not _whole(seed, 0) or seed >= SEEDS:
         raise UserError(f"seed={seed}: a seed is a whole number, 0 or more and below {SEEDS}")
     for key in WHOLE:

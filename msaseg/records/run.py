@@ -62,9 +62,10 @@ class RunKey:
         return f"seed{self.seed}-{self.config_hash}.json"
 
     def weights(self, outputs: Path) -> Path | None:
-        """Return the weights that the run left on this machine, whichever table and row asked for it, or None."""
+        """Return the latest weights that the run left here, whichever table and row asked for it, or None."""
         folder = Path(self.file_name).stem
-        return min((outputs / "runs").glob(f"*/{self.protocol}/*/{folder}/weights.ckpt"), default=None)
+        found = (outputs / "runs").glob(f"*/{self.protocol}/*/{folder}/weights.ckpt")
+        return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ class RunRecord:
         overrides: what was typed after `msaseg.train`.
         data: `data_digest` of the decoded frames, `split_digest` of the frame lists, `frames` a split.
         weights: where the encoder's weights came from, with their digest.
-        code: `commit` and `dirty` (whether the checkout, results apart, differed from it).
+        code: `commit` and `dirty` (whether the checkout, results apart, differed from it); `earlier`, the commits of
+            earlier sittings of a resumed run, where there are others.
         versions: package name to version.
         hardware: device, cores, precision.
         seconds: wall time of `setup`, `fit` (over all the sittings of a resumed run), `test`, and their `total`.

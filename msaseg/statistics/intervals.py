@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +19,8 @@ It must be longer than the time in which frames resemble each other, and short e
 leave 23 of the 233 test frames. A car at walking to driving speed has left what it sees behind by then.
 """
 RESAMPLES = 2000
+SELDOM = 0.05
+"""Share of the resamples that may lack a class whose interval is told."""
 
 Frames = tuple[Sequence[str], NDArray[np.integer[Any]]]
 """Ids of F frames ("test/0001TP_008550") and their (F, C, C) pixels, rows truth, columns prediction."""
@@ -66,13 +68,16 @@ def iou_intervals(
 ) -> list[Interval]:
     """Return the IoU per class of a run, in percent, each with its interval over frames; as `miou_interval`.
 
-    The estimate of a class that is nowhere is nan.
+    The estimate of a class that is nowhere is nan, and the interval of one that more than `SELDOM` of the resamples
+    lack, since a few frames have all of it, is not known: `low` and `high` are None.
     """
     hits_and_unions = _hits_and_unions(frames)
     parts, drawn = _resampled(tuple(frames[0]), block_s, resamples, seed)
     total, resampled = hits_and_unions.sum(0), _sums(drawn, hits_and_unions)
     classes = np.split(np.arange(total.shape[-1]), total.shape[-1])
-    return [_interval(_miou_pct(total[:, each]), _miou_pct(resampled[..., each]), parts) for each in classes]
+    found = [_interval(_miou_pct(total[:, each]), _miou_pct(resampled[..., each]), parts) for each in classes]
+    seldom = (resampled[:, 1] == 0).mean(0) > SELDOM
+    return [replace(one, low=None, high=None) if rare else one for one, rare in zip(found, seldom, strict=True)]
 
 
 def paired_difference(

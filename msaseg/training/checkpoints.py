@@ -3,6 +3,7 @@
 import io
 import logging
 import re
+import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -35,11 +36,31 @@ def best_folder(run_dir: Path) -> Path:
     return run_dir / "best"
 
 
-class ResumePoints(ModelCheckpoint):
+def remove(run_dir: Path) -> None:
+    """Delete both: the run is finished."""
+    for folder in (resume_folder(run_dir), best_folder(run_dir)):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Movable(ModelCheckpoint):
+    """A callback that goes on in a folder that was moved; Lightning's own forgets what it has written."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the state up, with the files where this run looks for them."""
+        here = {name: self._here(state_dict[name]) for name in ("best_model_path", "kth_best_model_path")}
+        best = {self._here(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict(state_dict | here | {"dirpath": self.dirpath, "best_k_models": best})
+
+    def _here(self, path: str) -> str:
+        assert self.dirpath is not None
+        return str(Path(self.dirpath) / Path(path).name) if path else path
+
+
+class ResumePoints(Movable):
     """Write a checkpoint after an epoch and keep the last two: one may be cut off while it is written.
 
-    A fast GPU would wait for the files of a large net: an epoch is then passed over, unless it is the last, so that
-    writing takes no more than `SHARE` of the time.
+    A fast GPU would wait for the files of a large net: an epoch is then passed over, unless it is the last or the best
+    so far, so that writing takes no more than `SHARE` of the time.
 
     Args:
         run_dir: of the run.
@@ -49,40 +70,65 @@ class ResumePoints(ModelCheckpoint):
         folder = resume_folder(run_dir)
         super().__init__(folder, "{epoch:04d}", monitor="step", mode="max", save_top_k=2, save_on_train_epoch_end=True)
         self._written, self._took = 0.0, 0.0
+        self._best: list[str] = []
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write one, if it is time."""
         started = time.monotonic()
-        cheap = self._took < CHEAP or started - self._written > self._took / SHARE
-        if trainer.strategy.broadcast(cheap or trainer.current_epoch + 1 == trainer.max_epochs):
+        best = [other.best_model_path for other in trainer.checkpoint_callbacks if isinstance(other, BestWeights)]
+        due = self._took < CHEAP or started - self._written > self._took / SHARE or best != self._best
+        if trainer.strategy.broadcast(due or trainer.current_epoch + 1 == trainer.max_epochs):
+            self._best = best
             super().on_train_epoch_end(trainer, pl_module)
             self._written = time.monotonic()
             self._took = self._written - started
 
 
-def best_weights(run_dir: Path, *, averaged: bool) -> ModelCheckpoint:
-    """Keep the weights of the epoch with the highest mIoU on the validation split.
+class BestWeights(Movable):
+    """Keep the weights of the epoch with the highest mIoU on the validation split, and those of the next best.
+
+    The next best is the best again for a run that is resumed from before the best one.
 
     Args:
         run_dir: of the run.
-        averaged: whether those validated are averages, which only a whole checkpoint holds.
     """
-    return ModelCheckpoint(
-        best_folder(run_dir), "{epoch:04d}", monitor="val/miou_pct", mode="max", save_weights_only=not averaged
-    )
+
+    def __init__(self, run_dir: Path) -> None:
+        looks: dict[str, Any] = {"monitor": "val/miou_pct", "mode": "max", "save_top_k": 2, "save_weights_only": True}
+        super().__init__(best_folder(run_dir), "{epoch:04d}", **looks)
 
 
-class ConfigurationKept(pl.Callback):
-    """Write into the checkpoints to resume from what reopens them: the configuration, as in `save_weights`."""
+class OriginKept(pl.Callback):
+    """Write into the checkpoints to resume from what reopens them, as in `save_weights`, and which code made them.
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    Args:
+        config: of the run.
+        code: of this process: `commit` and `dirty`.
+    """
+
+    def __init__(self, config: Mapping[str, Any], code: Mapping[str, Any]) -> None:
         self.config = dict(config)
+        self._sittings = [dict(code)]
+
+    @property
+    def code(self) -> dict[str, Any]:
+        """That of the last sitting, dirty if that of any was, with the `earlier` commits if there are others."""
+        commits = dict.fromkeys(sitting["commit"] for sitting in self._sittings[::-1])
+        last, *earlier = commits
+        dirty = any(sitting["dirty"] for sitting in self._sittings)
+        return {"commit": last, "dirty": dirty} | ({"earlier": earlier} if earlier else {})
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Add it."""
-        checkpoint.setdefault("msaseg", {})["config"] = self.config
+        checkpoint.setdefault("msaseg", {}).update(config=self.config, sittings=self._sittings)
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Put the earlier sittings before this one."""
+        self._sittings = [*checkpoint["msaseg"].get("sittings", []), self._sittings[-1]]
 
 
 def next_stage(run_dir: Path, epochs: int) -> str:

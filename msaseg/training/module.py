@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from msaseg.classes import CLASSES
+from msaseg.classes import CLASSES, IGNORE
 from msaseg.data.dataset import Batch
 from msaseg.nets.net import SegmentationNet
 from msaseg.training import inference
@@ -127,7 +127,8 @@ class SegmentationModule(pl.LightningModule):
         labels = batch["label"].long()
         logits = self._logits_of(batch)
         self._matrix("val").update(logits.argmax(1), labels)
-        self.log("val/loss", self.loss(logits, labels), batch_size=len(labels), on_epoch=True, sync_dist=True)
+        counted = (labels != IGNORE).sum()
+        self._val_loss += torch.stack([self.loss(logits, labels) * counted, counted])
 
     def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Score one batch of the test split; return the predicted classes (N, H, W)."""
@@ -178,9 +179,14 @@ class SegmentationModule(pl.LightningModule):
         self._note("train/seconds", time.perf_counter() - self._epoch_start)
         self._finish("train")
 
+    def on_validation_epoch_start(self) -> None:
+        """Start the sums of the losses and of the pixels that count."""
+        self._val_loss = torch.zeros(2, device=self.device)
+
     def on_validation_epoch_end(self) -> None:
-        """Log the validation scores."""
-        self._append("val/loss", self.trainer.callback_metrics["val/loss"].item())
+        """Log the loss, a mean over all pixels that count, and the validation scores."""
+        total, counted = self.trainer.strategy.reduce(self._val_loss, reduce_op="sum").tolist()
+        self._note("val/loss", total / max(1.0, counted))
         self._finish("val")
 
     def on_test_epoch_end(self) -> None:

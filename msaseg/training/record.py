@@ -28,6 +28,7 @@ def make_record(
     seconds: Mapping[str, float],
     hardware: dict[str, Any],
     data: CamVidDataModule | None = None,
+    code: dict[str, Any] = CODE,
     url: str | None = None,
 ) -> RunRecord:
     """Return the record of a finished run.
@@ -40,6 +41,7 @@ def make_record(
         seconds: wall time of the run's phases.
         hardware: that it ran on.
         data: that it read; None if it read none.
+        code: that made it.
         url: of the W&B run.
     """
     metrics = {part: {key: x for key, x in result.items() if key != "confusion"} for part, result in results.items()}
@@ -54,7 +56,7 @@ def make_record(
         overrides=list(HydraConfig.get().overrides.task),
         data=_data_facts(data) if data else {},
         weights=module.net.weights_source,
-        code=CODE,
+        code=code,
         versions=provenance.versions(),
         hardware=hardware,
         seconds={key: round(value, 2) for key, value in seconds.items()},

@@ -120,7 +120,8 @@ def reopen(checkpoint: Path | str) -> Restored:
     """
     path = weights_file.find(checkpoint)
     content = weights_file.read(path)
-    config, state = content["msaseg"]["config"], content["state_dict"]
+    config = content["msaseg"]["config"]
+    state = content.get("current_model_state", content["state_dict"])  # of averaged weights the statistics come later
     mend = "use the version of msaseg that trained it"
     try:
         part = config["model"]["net"]

@@ -2,7 +2,6 @@
 
 import logging
 import shlex
-import shutil
 import time
 import warnings
 from contextlib import nullcontext
@@ -134,9 +133,6 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
     finally:
         for logger in wandb_of(loggers):
             logger.finish(failed)  # last of all: nothing of the run depends on a server
-    if trainer.is_global_zero:
-        for folder in (checkpoints.resume_folder(run_dir), checkpoints.best_folder(run_dir)):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fit_test_record(
@@ -157,6 +153,8 @@ def _fit_test_record(
     fit(trainer, module, data, resumed)
     fitted = time.perf_counter()
     if record_path is None:
+        if trainer.is_global_zero:
+            checkpoints.remove(run_dir)
         log.info(
             "debug=%s: train mIoU %s %%, no record: %s", config.debug, module.results["train"]["miou_pct"], run_dir
         )
@@ -179,6 +177,7 @@ def _fit_test_record(
         "test": time.perf_counter() - fitted,
     }
     seconds["total"] = sum(seconds.values())
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     record = make_record(
         config,
         key_of_record(config, record_path),
@@ -188,12 +187,14 @@ def _fit_test_record(
         hardware=provenance.hardware(trainer.strategy.root_device, trainer.precision)
         | {"processes": trainer.world_size},
         data=data,
+        code=next(kept.code for kept in callbacks if isinstance(kept, checkpoints.OriginKept)),
         url=next((logger.url for logger in wandb_of(trainer.loggers)), None),
     )
     frames = FrameMatrices.of({"test": data.splits.test} | splits, module.frame_matrices)
     with undisturbed():
         record = replace(record, frame_matrices=frames.save(file_beside(record_path)))
         record.save(record_path)
+        checkpoints.remove(run_dir)  # else `rerun=true` would go on from them
     log_printed(trainer.loggers, config, config.protocol.epochs - 1)
     for logger in wandb_of(trainer.loggers):
         logger.log_metrics({f"cost/{name}": float(record.value(name) or 0) for name in ("params_m", "macs_g")})

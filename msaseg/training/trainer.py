@@ -22,6 +22,7 @@ from msaseg.training.batch_norm import BatchNormOverProcesses
 from msaseg.training.callbacks import AveragedWeights, LastLook, LossWatch, OwnNumbers, PredictionPanel
 from msaseg.training.processes import nodes, rank
 from msaseg.training.progress import Progress
+from msaseg.training.record import CODE
 
 
 def build(config: DictConfig, key: str, **arguments: Any) -> Any:  # noqa: ANN401 - the target's type
@@ -54,8 +55,8 @@ def make_trainer(config: DictConfig, run_dir: Path, loggers: list[Logger]) -> pl
     average = config.protocol.get("average")
     callbacks: list[pl.Callback] = [LastLook(), LossWatch(), PredictionPanel()]
     if config.protocol.select == "best":  # before the next, whose checkpoint holds which epoch was the best
-        callbacks.append(checkpoints.best_weights(run_dir, averaged=average is not None))
-    callbacks += [checkpoints.ResumePoints(run_dir), checkpoints.ConfigurationKept(hashed_part(config))]
+        callbacks.append(checkpoints.BestWeights(run_dir))
+    callbacks += [checkpoints.ResumePoints(run_dir), checkpoints.OriginKept(hashed_part(config), CODE)]
     if average is not None:
         callbacks.append(AveragedWeights(decay=average))
     if loggers:
