@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from omegaconf import OmegaConf
 
-from msaseg.cli.command import Parser, parser, run
+from msaseg.cli.command import parser, run
 from msaseg.config import CONF
 from msaseg.dashboard.runs import runs_of_tables
 from msaseg.dashboard.sections import dashboard
@@ -18,7 +18,17 @@ from msaseg.tables.spec import load_tables
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 2 for a mistake of the user."""
-    return run(_parser(), _run, arguments)
+    made = parser(
+        "dashboard",
+        "publish a W&B report over all tables and a workspace for each; a later call updates them.",
+        ["--dry-run", "--entity my-team --project msaseg"],
+    )
+    project = str(OmegaConf.load(CONF / "logger" / "wandb.yaml").wandb.project)
+    made.add_argument("--dry-run", action="store_true", help="print an outline of what would be published")
+    made.add_argument("--json", action="store_true", help="print all of it, and publish nothing")
+    made.add_argument("--entity", help="user or team; default: that of the account")
+    made.add_argument("--project", default=project, help=f"default: {project}")
+    return run(made, _run, arguments)
 
 
 def _run(args: Namespace) -> int:
@@ -35,20 +45,6 @@ def _run(args: Namespace) -> int:
     for name, address in publish.publish(content, entity, args.project):
         print(f"{name}: {address}")
     return 0
-
-
-def _parser() -> Parser:
-    made = parser(
-        "dashboard",
-        "publish a W&B report over all tables and a workspace for each; a later call updates them.",
-        ["--dry-run", "--entity my-team --project msaseg"],
-    )
-    project = str(OmegaConf.load(CONF / "logger" / "wandb.yaml").wandb.project)
-    made.add_argument("--dry-run", action="store_true", help="print an outline of what would be published")
-    made.add_argument("--json", action="store_true", help="print all of it, and publish nothing")
-    made.add_argument("--entity", help="user or team; default: that of the account")
-    made.add_argument("--project", default=project, help=f"default: {project}")
-    return made
 
 
 if __name__ == "__main__":

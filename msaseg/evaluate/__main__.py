@@ -3,15 +3,11 @@
 import sys
 from collections.abc import Sequence
 
-from msaseg.cli.command import Parser, parser, path, run
+from msaseg.cli.command import parser, path, run
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 2 for a mistake of the user."""
-    return run(_parser(), "msaseg.evaluate.command:evaluate", words)
-
-
-def _parser() -> Parser:
     made = parser(
         "evaluate",
         "score a trained net on a protocol's frames, at the labels' own size, in the precision of a training here.",
@@ -40,7 +36,7 @@ def _parser() -> Parser:
     made.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto (default): a GPU if there is one"
     )
-    return made
+    return run(made, "msaseg.evaluate.command:evaluate", words)
 
 
 if __name__ == "__main__":

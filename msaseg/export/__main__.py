@@ -3,15 +3,11 @@
 import sys
 from collections.abc import Sequence
 
-from msaseg.cli.command import Parser, parser, path, run
+from msaseg.cli.command import parser, path, run
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 1 if the file differs, 2 for a mistake of the user."""
-    return run(_parser(), "msaseg.export.command:export", words)
-
-
-def _parser() -> Parser:
     made = parser(
         "export",
         "write a trained net as a program that runs without msaseg, for any number of images of any size.\n\n"
@@ -45,7 +41,7 @@ def _parser() -> Parser:
     made.add_argument(
         "--frames", metavar="FOLDER", type=path, help="images to compare on; default: synthetic street scenes"
     )
-    return made
+    return run(made, "msaseg.export.command:export", words)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-from msaseg.cli.command import Parser, parser, run
+from msaseg.cli.command import parser, run
 from msaseg.cli.errors import UserError
 from msaseg.cli.mistakes import suggestion
 from msaseg.figures.catalogue import catalogue, chosen
@@ -24,7 +24,15 @@ from msaseg.tables.spec import made_under
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 2 for a mistake of the user, 1 if a record cannot be read."""
-    return run(_parser(), _run, arguments)
+    made = parser(
+        "figures",
+        "draw the figures, from records or from the modules themselves.",
+        ["--list", "--only training_curves", "--protocol smoke"],
+    )
+    made.add_argument("--protocol", help="figures of this one; default: all that have records, and the paper's network")
+    made.add_argument("--only", nargs="+", metavar="ID", help="these figures, by id or its beginning up to a dash")
+    made.add_argument("--list", action="store_true", help="say which figures there are, and draw none")
+    return run(made, _run, arguments)
 
 
 def _run(args: Namespace) -> int:
@@ -91,18 +99,6 @@ def _wanted(planned: list[Planned], only: Sequence[str] | None) -> list[Planned]
         if not chosen(planned, [word]):
             raise UserError(f"there is no figure {word!r}: {suggestion(word, [figure.id for figure in planned])}")
     return chosen(planned, only) if only else planned
-
-
-def _parser() -> Parser:
-    made = parser(
-        "figures",
-        "draw the figures, from records or from the modules themselves.",
-        ["--list", "--only training_curves", "--protocol smoke"],
-    )
-    made.add_argument("--protocol", help="figures of this one; default: all that have records, and the paper's network")
-    made.add_argument("--only", nargs="+", metavar="ID", help="these figures, by id or its beginning up to a dash")
-    made.add_argument("--list", action="store_true", help="say which figures there are, and draw none")
-    return made
 
 
 if __name__ == "__main__":

@@ -3,15 +3,11 @@
 import sys
 from collections.abc import Sequence
 
-from msaseg.cli.command import Parser, parser, path, run, whole_number
+from msaseg.cli.command import parser, path, run, whole_number
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 1 if something was skipped, 2 for a mistake of the user."""
-    return run(_parser(), "msaseg.predict.command:predict", words)
-
-
-def _parser() -> Parser:
     made = parser(
         "predict",
         "segment an image, the images of a folder, or a video with a trained net.\n\n"
@@ -43,7 +39,7 @@ def _parser() -> Parser:
     made.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto (default): a GPU if there is one"
     )
-    return made
+    return run(made, "msaseg.predict.command:predict", words)
 
 
 if __name__ == "__main__":

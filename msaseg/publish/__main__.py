@@ -5,7 +5,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from msaseg.cli.command import Parser, parser, path, run
+from msaseg.cli.command import parser, path, run
 from msaseg.cli.errors import UserError
 
 LARGEST_DIFFERENCE = 0.1
@@ -14,7 +14,15 @@ LARGEST_DIFFERENCE = 0.1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 1 if the file scores otherwise, 2 for a mistake of the user."""
-    return run(_parser(), publish, arguments)
+    made = parser(
+        "publish",
+        "write a run's weights as one small file, with a model card, if it scores what the record says.",
+        ["experiments/records/.../seed0-01234567.json --name street"],
+    )
+    made.add_argument("record", metavar="RECORD", type=path, help="of the run, below experiments/records")
+    made.add_argument("--name", default="street", help="of the published net; default: street")
+    made.add_argument("--folder", type=path, help="default: experiments/weights")
+    return run(made, publish, arguments)
 
 
 def publish(options: Namespace) -> int:
@@ -78,18 +86,6 @@ def publish(options: Namespace) -> int:
     called = name if published().get(name) == file else file
     print(f"{file}\n{file.with_suffix('.md')}\nnext: python -m msaseg.predict {called} photo.jpg --out segmented")
     return 0
-
-
-def _parser() -> Parser:
-    made = parser(
-        "publish",
-        "write a run's weights as one small file, with a model card, if it scores what the record says.",
-        ["experiments/records/.../seed0-01234567.json --name street"],
-    )
-    made.add_argument("record", metavar="RECORD", type=path, help="of the run, below experiments/records")
-    made.add_argument("--name", default="street", help="of the published net; default: street")
-    made.add_argument("--folder", type=path, help="default: experiments/weights")
-    return made
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from msaseg.cli.command import Parser, parser, run
+from msaseg.cli.command import parser, run
 from msaseg.cli.errors import UserError
 from msaseg.cli.mistakes import suggestion
 from msaseg.records.files import write_whole
@@ -20,7 +20,9 @@ NAME = "report.html"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 2 for a mistake of the user, 1 if a file cannot be read."""
-    return run(_parser(), _run, arguments)
+    made = parser("report", "write the report: one HTML page that needs no network.", ["", "--protocol smoke"])
+    made.add_argument("--protocol", help="one that is not published; default: all that are published")
+    return run(made, _run, arguments)
 
 
 def _run(args: Namespace) -> int:
@@ -40,12 +42,6 @@ def _run(args: Namespace) -> int:
     for line in dict.fromkeys(results.unreadable.values()):
         print(f"error: {line}", file=sys.stderr)
     return 1 if results.unreadable else 0
-
-
-def _parser() -> Parser:
-    made = parser("report", "write the report: one HTML page that needs no network.", ["", "--protocol smoke"])
-    made.add_argument("--protocol", help="one that is not published; default: all that are published")
-    return made
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from msaseg.cli.checks import SEEDS
-from msaseg.cli.command import Parser, parser, run
+from msaseg.cli.command import parser, run
 from msaseg.cli.errors import UserError
 from msaseg.cli.mistakes import suggestion
 from msaseg.cli.stopping import goes_on_from
@@ -23,7 +23,30 @@ from msaseg.tables.verdicts import summary, told, verdicts
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit status: 2 for a mistake of the user."""
-    return run(_parser(), _run, arguments)
+    made = parser(
+        "tables",
+        "list, render, check or reproduce the paper's tables and verdicts, from the runs behind them.",
+        ["list", "reproduce --protocol smoke", "missing --table pooling_sweep --seeds 0,1", "render"],
+    )
+    commands = made.add_subparsers(dest="command", required=True)
+    about = {
+        "list": "every table, with how many of its runs are recorded",
+        "missing": "the command of every run that has no record",
+        "render": "write Markdown and CSV from the records",
+        "verdicts": "whether each claim of the paper holds, by the records",
+        "check": "fail if the repository's tables differ from its records",
+        "reproduce": "make the missing runs, then render",
+    }
+    for name, text in about.items():
+        command = commands.add_parser(name, help=text, description=text)
+        if name != "check":
+            command.add_argument("--table", help="this table alone")
+        if name in ("missing", "render", "reproduce"):
+            default = None if name == "render" else "paper"
+            command.add_argument("--protocol", default=default, help=f"default: {default or 'all that are published'}")
+        if name in ("missing", "reproduce"):
+            command.add_argument("--seeds", type=_seeds, help="e.g. 0,1; default: those of each sweep")
+    return run(made, _run, arguments)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -152,33 +175,6 @@ def _seeds(text: str) -> list[int]:
     if not all(0 <= seed < SEEDS for seed in seeds):
         raise argparse.ArgumentTypeError(f"{text!r}: a seed is a whole number, 0 or more and below {SEEDS}")
     return list(dict.fromkeys(seeds))
-
-
-def _parser() -> Parser:
-    made = parser(
-        "tables",
-        "list, render, check or reproduce the paper's tables and verdicts, from the runs behind them.",
-        ["list", "reproduce --protocol smoke", "missing --table pooling_sweep --seeds 0,1", "render"],
-    )
-    commands = made.add_subparsers(dest="command", required=True)
-    about = {
-        "list": "every table, with how many of its runs are recorded",
-        "missing": "the command of every run that has no record",
-        "render": "write Markdown and CSV from the records",
-        "verdicts": "whether each claim of the paper holds, by the records",
-        "check": "fail if the repository's tables differ from its records",
-        "reproduce": "make the missing runs, then render",
-    }
-    for name, text in about.items():
-        command = commands.add_parser(name, help=text, description=text)
-        if name != "check":
-            command.add_argument("--table", help="this table alone")
-        if name in ("missing", "render", "reproduce"):
-            default = None if name == "render" else "paper"
-            command.add_argument("--protocol", default=default, help=f"default: {default or 'all that are published'}")
-        if name in ("missing", "reproduce"):
-            command.add_argument("--seeds", type=_seeds, help="e.g. 0,1; default: those of each sweep")
-    return made
 
 
 if __name__ == "__main__":
