@@ -29,17 +29,9 @@ def _bars(plotted: PlottedTable) -> Chart:
             ours.append(replace(plotted.ours(f"{content.label}, {plotted.protocol}", x, keys[row]), colour=place))
             printed += plotted.printed(f"paper, {content.label}", x, keys[row])
     once = len({tuple(series.y) for series in printed}) == 1  # the nets are rivals for the same printed numbers
-    return Chart(
-        id=plotted.id,
-        title=plotted.title,
-        kind="bars",
-        x_title="Class",
-        y_title="IoU (%)",
-        series=[*ours, *([Series("paper, as printed", x, printed[0].y, role=printed[0].role)] if once else printed)],
-        note=plotted.note([key for row in keys.values() for key in row]),
-        records=plotted.records(),
-        table=table.id,
-    )
+    paper = [replace(printed[0], label="paper, as printed")] if once else printed
+    note = plotted.note([key for row in keys.values() for key in row])
+    return plotted.chart("bars", "Class", "IoU (%)", [*ours, *paper], note)
 
 
 def _confusion(plotted: PlottedTable, row: str) -> Matrix:

@@ -7,6 +7,7 @@ from msaseg.charts.plotted_table import PlottedTable
 from msaseg.charts.scores import SCORE
 from msaseg.records.run import RunRecord
 
+X_TITLE = "Frames scored, by their time from the nearest training frame"
 FRAMES = "The number beside a point is that of the frames scored."
 
 
@@ -20,19 +21,8 @@ def by_distance(plotted: PlottedTable) -> list[Chart]:
     for key, row in rows.items():
         keys, names = [(key, column) for column in columns], _frames(plotted.runs(key)[0].trained, columns)
         series.append(plotted.ours(f"{row.label}, {plotted.protocol}", x, keys, names))
-    return [
-        Chart(
-            id=plotted.id,
-            title=plotted.title,
-            kind="points",
-            x_title="Frames scored, by their time from the nearest training frame",
-            y_title="mIoU (%)",
-            series=series,
-            note=plotted.note([(row, column) for row in rows for column in columns], FRAMES),
-            records=plotted.records(),
-            table=table.id,
-        )
-    ]
+    note = plotted.note([(row, column) for row in rows for column in columns], FRAMES)
+    return [plotted.chart("points", X_TITLE, "mIoU (%)", series, note)]
 
 
 def _frames(record: RunRecord, columns: Sequence[str]) -> list[str]:

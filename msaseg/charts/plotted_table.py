@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from msaseg.charts.chart import OURS, PAPER, Series
+from msaseg.charts.chart import OURS, PAPER, Chart, Series
 from msaseg.tables.cells import MARKS, Cell, FilledTable
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
@@ -50,6 +50,10 @@ class PlottedTable:
     def records(self) -> tuple[Path, ...]:
         """Return the files of the records of all rows."""
         return tuple(run.path for run in self.filled.runs)
+
+    def chart(self, kind: str, x_title: str, y_title: str, series: Sequence[Series], note: str) -> Chart:
+        """Return a plot of all rows, under the table's title."""
+        return Chart(self.id, self.title, kind, x_title, y_title, series, note, self.records(), self.table.id)
 
     def ours(
         self, label: str, x: Sequence[str] | Sequence[float], keys: Sequence[Key], names: Sequence[str] = ()

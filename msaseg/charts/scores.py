@@ -21,19 +21,9 @@ def row_scores(plotted: PlottedTable) -> list[Chart]:
     labels = [row.label for row in plotted.table.rows.values()]
     keys = [(row, SCORE) for row in plotted.table.rows]
     printed = plotted.printed("paper, as printed", labels, keys)
-    return [
-        Chart(
-            id=plotted.id,
-            title=plotted.title,
-            kind="points",
-            x_title=plotted.table.row_header,
-            y_title=plotted.table.columns[SCORE],
-            series=[plotted.ours(f"ours, {plotted.protocol}", labels, keys), *printed],
-            note=plotted.note(keys, LEVELS if printed else ""),
-            records=plotted.records(),
-            table=plotted.table.id,
-        )
-    ]
+    series = [plotted.ours(f"ours, {plotted.protocol}", labels, keys), *printed]
+    note = plotted.note(keys, LEVELS if printed else "")
+    return [plotted.chart("points", plotted.table.row_header, plotted.table.columns[SCORE], series, note)]
 
 
 def score_against_cost(tables: Sequence[PlottedTable]) -> list[Chart]:
