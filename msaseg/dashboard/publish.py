@@ -1,6 +1,7 @@
 """Make W&B's report and workspaces from the specification, and save them."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import wandb
 from wandb_workspaces import workspaces as ws
@@ -128,37 +129,21 @@ def _panel(panel: Panel, place: int) -> wr.PanelTypes:
     down, across = divmod(place, COLUMNS)
     layout = wr.Layout(x=across * WIDTH, y=down * HEIGHT, w=WIDTH, h=HEIGHT)
     metrics: list[wr.MetricType] = [*panel.metrics]
+    looks: dict[str, Any] = {"title": panel.title, "layout": layout}
+    means = looks | {"groupby_aggfunc": "mean", "max_runs_to_show": LIMIT}
     match panel.kind:
         case "text":
             return wr.MarkdownPanel(markdown=f"### {panel.title}\n\n{panel.text}", layout=layout)
         case "bars":
-            return wr.BarPlot(
-                title=panel.title,
-                metrics=metrics,
-                groupby_aggfunc="mean",
-                groupby_rangefunc="stddev",
-                max_runs_to_show=LIMIT,
-                max_bars_to_show=LIMIT,
-                layout=layout,
-            )
+            return wr.BarPlot(metrics=metrics, groupby_rangefunc="stddev", max_bars_to_show=LIMIT, **means)
         case "curve":
-            return wr.LinePlot(
-                title=panel.title,
-                x=panel.x,
-                y=metrics,
-                groupby_aggfunc="mean",
-                groupby_rangefunc="minmax",
-                max_runs_to_show=LIMIT,
-                layout=layout,
-            )
+            return wr.LinePlot(x=panel.x, y=metrics, groupby_rangefunc="minmax", **means)
         case "scatter":
             across_runs, up = (wr.SummaryMetric(name) for name in (panel.x, panel.metrics[0]))
-            return wr.ScatterPlot(title=panel.title, x=across_runs, y=up, log_x=True, layout=layout)
+            return wr.ScatterPlot(x=across_runs, y=up, log_x=True, **looks)
         case "comparison":
             return wr.RunComparer(diff_only="split", layout=layout)
         case "table":
             return wr.WeavePanelSummaryTable(table_name=panel.metrics[0], layout=layout)
         case "media":
-            return wr.MediaBrowser(
-                title=panel.title, media_keys=list(panel.metrics), grid_x_axis="index", grid_y_axis="run", layout=layout
-            )
+            return wr.MediaBrowser(media_keys=list(panel.metrics), grid_x_axis="index", grid_y_axis="run", **looks)
