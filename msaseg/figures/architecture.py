@@ -7,8 +7,7 @@ from hydra.utils import instantiate
 from torch import Tensor, nn
 
 from msaseg.config import compose_run, plain
-from msaseg.figures.diagram import diagram
-from msaseg.figures.edges import Branch, Edges, Shape
+from msaseg.figures.diagram import Branch, Edges, Shape, diagram
 from msaseg.figures.planned import Drawing
 from msaseg.nets.msanet.attention import PositionAttention
 from msaseg.nets.msanet.decoder import Decoder, DecoderStage
