@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from command_line import TINY
@@ -24,12 +25,14 @@ pytestmark = pytest.mark.filterwarnings(
 
 COMMON = ["curves", "classes", "overlays", "comparison", "speed"]
 NOT_SHOWN = {"test/class_accuracy_pct"}
+KEYS = cache(swept_keys)
 
 
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
     """A plan that composes nothing; two tables share a run under every protocol, two more under one."""
     monkeypatch.setenv("MSASEG_OUTPUTS", str(tmp_path))
+    monkeypatch.setattr("msaseg.dashboard.runs.swept_keys", KEYS)
     shared = {("pooling_sweep", "pool5"): "one", ("branch_fusion_sweep", "branches1_concat"): "one"}
     under_smoke = {("class_iou", "msanet"): "two", ("branch_fusion_sweep", "branches2_concat"): "two"}
 
@@ -45,6 +48,14 @@ def plan(tmp_path, monkeypatch):
 @pytest.fixture
 def content(plan):
     tables = load_tables()
+    return dashboard(tables, runs_of_tables(tables, plan))
+
+
+@pytest.fixture
+def few(plan, monkeypatch):
+    """Pages of two tables: one of all is a megabyte."""
+    tables = {name: load_tables()[name] for name in ("pooling_sweep", "class_iou")}
+    monkeypatch.setattr(command, "load_tables", lambda: tables)
     return dashboard(tables, runs_of_tables(tables, plan))
 
 
@@ -206,10 +217,10 @@ def test_publishing_sends_the_report_and_a_workspace_a_table_and_prints_the_addr
             assert metric in json.dumps(grid["panelBankSectionConfig"])
 
 
-def test_second_call_updates_the_same_pages_and_keeps_their_addresses(plan, content, server, capsys, monkeypatch):
+def test_second_call_updates_the_same_pages_and_keeps_their_addresses(few, server, capsys, monkeypatch):
     assert command.main([]) == 0
     first, before = capsys.readouterr().out, dict(server.views)
-    changed = replace(content, common=content.common[:1])
+    changed = replace(few, common=few.common[:1])
     monkeypatch.setattr(command, "dashboard", lambda *_: changed)
     assert command.main([]) == 0
     assert capsys.readouterr().out == first
@@ -227,7 +238,7 @@ def test_dry_run_is_an_outline_of_pages_sections_and_panels(plan, content, capsy
     assert len([line for line in lines if line.startswith("    ")]) == sum(len(one.panels) for one in content.sections)
 
 
-def test_entity_and_project_of_the_command_line_are_used(plan, server, capsys):
+def test_entity_and_project_of_the_command_line_are_used(few, server, capsys):
     assert command.main(["--entity", "team", "--project", "msaseg"]) == 0
     assert {sent["entityName"] for sent in server.sent} == {"team"}
     assert command.main(["--entity", "team", "--project", "nothing"]) == 2
