@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from command_line import assert_one_line
 from matplotlib.figure import Figure
 
 from msaseg.figures import __main__ as command
@@ -163,9 +164,7 @@ def test_list_names_every_figure_and_draws_none(suite, capsys):
 def test_mistake_ends_in_one_line_and_status_2(suite, capsys, arguments, words):
     suite.add(suite.points("laptop", "pool0")[0], 70.0)
     assert command.main(arguments) == 2
-    streams = capsys.readouterr()
-    assert streams.err.startswith(f"error: {words}")
-    assert streams.err.count("\n") == 1
+    assert_one_line(capsys, f"error: {words}")
     assert not (suite.published / "figures").exists()
 
 
