@@ -92,7 +92,7 @@ def test_module_resumed_from_a_checkpoint_ends_as_if_never_broken_off(tmp_path):
 
 def test_checkpoint_opens_without_pickle_and_carries_its_configuration(tmp_path):
     data, module = run_parts()
-    runner = trainer(1, tmp_path, callbacks=[OriginKept({"protocol": {"name": "smoke"}}, CODE)])
+    runner = trainer(1, tmp_path, callbacks=[OriginKept({"protocol": {"name": "smoke"}}, CODE, data)])
     runner.fit(module, data)
     runner.save_checkpoint(tmp_path / "a.ckpt")
     content = torch.load(tmp_path / "a.ckpt", weights_only=True)

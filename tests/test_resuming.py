@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import LIGHT, TINY, lose_power, records
+from command_line import LIGHT, TINY, assert_one_line, lose_power, records
 from waiting import wait_until
 
 from msaseg.config import ROOT, compose_run
+from msaseg.data.synthetic.streets import SyntheticStreets
 from msaseg.training import checkpoints
 from msaseg.training import run as run_module
 from msaseg.training import trainer as run_trainer
@@ -174,6 +175,15 @@ def test_record_of_a_resumed_run_names_the_code_of_all_its_sittings(cli, tmp_pat
     assert cli(*words) == 0
     (record,) = records(tmp_path)
     assert record.code == {"commit": "b" * 40, "dirty": True, "earlier": ["a" * 40]}
+
+
+def test_run_that_was_begun_on_other_frames_is_not_resumed(cli, tmp_path, monkeypatch, capsys):
+    lose_power(cli, LIGHT)
+    capsys.readouterr()
+    monkeypatch.setattr(SyntheticStreets, "digest", "of other frames")
+    assert cli(*LIGHT) == 2
+    assert_one_line(capsys, "begun on other frames (paths.data)")
+    assert records(tmp_path) == []
 
 
 def test_run_stopped_right_after_its_record_leaves_nothing_that_a_rerun_would_go_on_from(cli, tmp_path, monkeypatch):

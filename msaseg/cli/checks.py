@@ -42,6 +42,8 @@ def check(config: DictConfig) -> None:
     for key in PARTS:
         if not OmegaConf.is_dict(OmegaConf.select(config, key)):
             raise UserError(f"{key}={OmegaConf.select(config, key)}: set its keys, or choose another protocol")
+    if "lr" in config.protocol.optimizer:
+        raise UserError("protocol.optimizer.lr: every part has its own rate: set protocol.lr.scratch and .pretrained")
     _check_numbers(config)
     devices, batch = config.trainer.devices, config.data.batch_size
     if not _whole(batch, 1):

@@ -25,7 +25,7 @@ DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 MISCONFIGURATION = "MisconfigurationException"
 """What Lightning raises likewise; to import it takes seconds."""
 
-MENDABLE = (ValueError, TypeError, FileNotFoundError)
+MENDABLE = (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError)
 """What constructors raise for an argument that they cannot take."""
 
 
@@ -90,7 +90,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _unknown_option(error: MissingConfigException) -> str:
     group, _, option = str(error.missing_cfg_file).rpartition("/")
     known = error.options or [path.stem for path in (CONF / group).glob("*.yaml")]
-    return f"there is no {group}={option}: {suggestion(option, known)}"
+    return f"there is no {group or '--config-name'}={option}: {suggestion(option, known)}"
 
 
 def _no_option(overrides: list[str]) -> str:
@@ -127,7 +127,9 @@ def _unknown_key(error: ConfigCompositionException, overrides: list[str], config
         known = _known(config, [])
     if key[1].startswith("hydra.launcher."):
         known = {f"hydra.launcher.{name}" for name in _launcher_keys(groups)}
-    return f"there is no key {key[1]}: {_key_suggestion(key[1], known | _groups())}"
+    parent = key[1].rpartition(".")[0]
+    added = f", or +{key[1]}=... as a further argument" if f"{parent}._target_" in known else ""
+    return f"there is no key {key[1]}: {_key_suggestion(key[1], known | _groups())}{added}"
 
 
 def _key_suggestion(word: str, known: set[str]) -> str:

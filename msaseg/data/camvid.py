@@ -69,7 +69,8 @@ def _list_split(root: Path, split: str) -> list[Frame]:
 
 def _by_name(root: Path, folder: str, suffixes: set[str]) -> dict[str, Path]:
     where = root / folder
-    mend = "run `make data`, or name a CamVid folder (SegNet layout): paths.data, MSASEG_DATA, or PATH of `data verify`"
+    fetch = "run `make data`, or `python -m msaseg.data fetch FOLDER`"
+    mend = f"{fetch}, or name a CamVid folder (SegNet layout): paths.data, MSASEG_DATA, or PATH of `data verify`"
     if not where.is_dir():
         raise UserError(f"{where}: no such folder: {mend}")
     found: dict[str, Path] = {}

@@ -58,8 +58,9 @@ class CamVidDataModule(pl.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if num_classes not in (len(CLASSES) - 1, len(CLASSES)):
-            raise UserError(f"data.num_classes={num_classes}: set 11 (void ignored) or 12 (void a class)")
+        known = len(CLASSES)
+        if num_classes not in (known - 1, known):
+            raise UserError(f"data.num_classes={num_classes}: set {known - 1} (void ignored) or {known} (void a class)")
         lowest = {"batch_size": 1, "eval_batch_size": 1, "num_workers": 0, "seed": 0}
         given = {"batch_size": batch_size, "eval_batch_size": eval_batch_size or batch_size}
         given |= {"num_workers": num_workers, "seed": seed}

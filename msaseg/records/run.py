@@ -185,13 +185,14 @@ class RunRecord:
         write_whole(path, to_json(asdict(self)))
 
     @classmethod
-    def load(cls, path: Path) -> "RunRecord":
+    def load(cls, path: Path | str) -> "RunRecord":
         """Read a record.
 
         Raises:
             UserError: the file is not JSON, lacks a field or has a wrong one, or its mIoU is not its
                 matrix's; one line with the mend.
         """
+        path = Path(path)
         record = cls(**read_fields(path, cls, SCHEMA, AGAIN))
         if wrong := disagreement(record.metrics, record.confusion):
             raise UserError(f"{path}: {wrong}; {way_back(path, AGAIN)}")

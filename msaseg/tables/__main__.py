@@ -41,8 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
         command = commands.add_parser(name, help=text, description=text)
         if name != "check":
             command.add_argument("--table", help="this table alone")
-        if name in ("missing", "render", "reproduce"):
-            default = None if name == "render" else "paper"
+        if name in ("missing", "render", "verdicts", "reproduce"):
+            default = None if name in ("render", "verdicts") else "paper"
             command.add_argument("--protocol", default=default, help=f"default: {default or 'all that are published'}")
         if name in ("missing", "reproduce"):
             command.add_argument("--seeds", type=_seeds, help="e.g. 0,1; default: those of each sweep")
@@ -74,7 +74,7 @@ def _run(args: argparse.Namespace) -> int:
         case "render":
             return render_tables(chosen, results, args.protocol)
         case "verdicts":
-            return print_verdicts(chosen, results)
+            return print_verdicts(chosen, results, args.protocol)
         case "check":
             return check_tables(chosen, results)
         case _:
@@ -114,9 +114,9 @@ def render_tables(tables: Sequence[Table], results: Results, protocol: str | Non
     return _complain(results.unreadable.values())
 
 
-def print_verdicts(tables: Sequence[Table], results: Results) -> int:
-    """Print the verdict on each claim under the published protocols, and the rule that decided."""
-    found = verdicts(tables, results, results.published)
+def print_verdicts(tables: Sequence[Table], results: Results, protocol: str | None) -> int:
+    """Print the verdict on each claim under a protocol, or the published ones, and the rule that decided."""
+    found = verdicts(tables, results, [protocol] if protocol else results.published)
     for _, verdict in found:
         print(f"{verdict.word:<12}  {verdict.protocol:<8}  {verdict.claim.id}: {verdict.claim.says}\n  {told(verdict)}")
     print(summary(found))

@@ -63,7 +63,8 @@ def _markdown(filled: Sequence[FilledTable], asked: Sequence[FilledTable]) -> st
 
 def _sources(table: Table) -> str:
     ours = "computed" if table.texts else "mean ± sample standard deviation over n seeds"
-    return f"The paper's numbers: {table.source}. Ours: {ours}; the protocol is named above each number."
+    source = table.source if table.source.startswith("ours") else f"The paper's numbers: {table.source}"
+    return f"{source}. Ours: {ours}; the protocol is named above each number."
 
 
 def grid(table: Table, filled: Sequence[FilledTable]) -> Iterator[str]:

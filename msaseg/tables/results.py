@@ -23,8 +23,8 @@ class Results:
         outputs: the machine's folder for runs: holds the records of protocols that are not published.
     """
 
-    def __init__(self, outputs: Path) -> None:
-        self.plan = Plan(outputs)
+    def __init__(self, outputs: Path | str) -> None:
+        self.plan = Plan(Path(outputs))
         self.unreadable: dict[Path, str] = {}
         self._records: dict[Path, RunRecord | None] = {}
         self._speeds: dict[Path, list[tuple[Path, SpeedRecord]]] = {}

@@ -15,6 +15,8 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import nn
 
+from msaseg.cli.errors import UserError
+from msaseg.data.datamodule import CamVidDataModule
 from msaseg.records.files import write_whole
 from msaseg.training.intact import DamagedError, read_intact
 
@@ -99,15 +101,16 @@ class BestWeights(Movable):
 
 
 class OriginKept(pl.Callback):
-    """Write into the checkpoints to resume from what reopens them, as in `save_weights`, and which code made them.
+    """Write into the checkpoints to resume from what reopens them, as in `save_weights`, and what made them.
 
     Args:
         config: of the run.
         code: of this process: `commit` and `dirty`.
+        data: of the run.
     """
 
-    def __init__(self, config: Mapping[str, Any], code: Mapping[str, Any]) -> None:
-        self.config = dict(config)
+    def __init__(self, config: Mapping[str, Any], code: Mapping[str, Any], data: CamVidDataModule) -> None:
+        self.config, self.data = dict(config), data
         self._sittings = [dict(code)]
 
     @property
@@ -122,12 +125,23 @@ class OriginKept(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Add it."""
-        checkpoint.setdefault("msaseg", {}).update(config=self.config, sittings=self._sittings)
+        frames = [self.data.store.digest, self.data.splits.digest()]
+        checkpoint.setdefault("msaseg", {}).update(config=self.config, sittings=self._sittings, frames=frames)
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Put the earlier sittings before this one."""
+        """Put the earlier sittings before this one.
+
+        Raises:
+            UserError: they trained on other frames.
+        """
+        frames = [self.data.store.digest, self.data.splits.digest()]
+        if checkpoint["msaseg"].get("frames", frames) != frames:
+            raise UserError(
+                "this run was begun on other frames (paths.data): name those again, or give each data set a protocol "
+                "of its own"
+            )
         self._sittings = [*checkpoint["msaseg"].get("sittings", []), self._sittings[-1]]
 
 

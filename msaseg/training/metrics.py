@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
@@ -39,7 +40,7 @@ def frame_matrices(predicted: Tensor, labels: Tensor, num_classes: int) -> Tenso
     return counts.view(len(labels), num_classes, num_classes)
 
 
-def scores(confusion: Tensor, classes: Sequence[str]) -> dict[str, Any]:
+def scores(confusion: Tensor | NDArray[Any], classes: Sequence[str]) -> dict[str, Any]:
     """Return the scores of a confusion matrix, in percent.
 
     Shape:
@@ -59,7 +60,7 @@ def scores(confusion: Tensor, classes: Sequence[str]) -> dict[str, Any]:
     >>> scores(torch.tensor([[3, 1], [0, 4]]), ["road", "sky"])["miou_pct"]
     77.5
     """
-    counts = confusion.to(torch.float64)
+    counts = torch.as_tensor(confusion, dtype=torch.float64)
     hit = counts.diagonal()
     truth, predicted = counts.sum(1), counts.sum(0)
     iou = hit / (truth + predicted - hit)  # nan for an absent class: 0 / 0

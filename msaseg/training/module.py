@@ -1,7 +1,8 @@
 """One LightningModule for every net: it trains and scores, and knows no net by name."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -16,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from msaseg.classes import CLASSES, IGNORE
+from msaseg.cli.errors import UserError
 from msaseg.data.dataset import Batch
 from msaseg.nets.net import SegmentationNet
 from msaseg.training import inference
@@ -220,15 +222,21 @@ class SegmentationModule(pl.LightningModule):
             self.history.setdefault(key, []).append([self.current_epoch + 1, round(value, 6)])
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's own union of ten types
-        """Give pretrained parameters their own rate, and step the schedule after every batch."""
+        """Give pretrained parameters their own rate, and step the schedule after every batch.
+
+        Raises:
+            UserError: optimizer or schedule does not take an argument of its configuration.
+        """
         pretrained = self.net.pretrained_parameters()
         known = {id(parameter) for parameter in pretrained}
         fresh = [parameter for parameter in self.net.parameters() if id(parameter) not in known]
         groups = [{"params": fresh, "lr": self.lr}, {"params": pretrained, "lr": self.encoder_lr}]
-        optimizer = self.optimizer([group for group in groups if group["params"]])
+        with _refused_as("protocol.optimizer"):
+            optimizer = self.optimizer([group for group in groups if group["params"]])
         if self.schedule is None:
             return optimizer
-        schedule = self.schedule(optimizer, total_iters=int(self.trainer.estimated_stepping_batches))
+        with _refused_as("protocol.schedule"):
+            schedule = self.schedule(optimizer, total_iters=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -242,6 +250,14 @@ class SegmentationModule(pl.LightningModule):
         self.results = checkpoint["msaseg"].get("results", {})
         for device, state in checkpoint["msaseg"]["rng"].items():
             torch.set_rng_state(state.cpu()) if device == "cpu" else torch.cuda.set_rng_state(state.cpu())
+
+
+@contextmanager
+def _refused_as(key: str) -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{key}: {error}") from error
 
 
 def _rng_state() -> dict[str, Tensor]:

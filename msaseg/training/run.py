@@ -121,7 +121,7 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
             raise UserError(f"trainer.devices={config.trainer.devices}: {name} has {frames} frames: set fewer devices")
     module: SegmentationModule = build(config, "model")
     loggers = make_loggers(config, run_dir)
-    trainer = make_trainer(config, run_dir, loggers)
+    trainer = make_trainer(config, run_dir, loggers, data)
     failed = True
     try:
         for logger in loggers:

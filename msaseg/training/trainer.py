@@ -16,6 +16,7 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from msaseg.cli.errors import UserError
 from msaseg.config import hashed_part
+from msaseg.data.datamodule import CamVidDataModule
 from msaseg.records import provenance
 from msaseg.training import checkpoints
 from msaseg.training.batch_norm import BatchNormOverProcesses
@@ -50,13 +51,13 @@ def make_loggers(config: DictConfig, run_dir: Path) -> list[Logger]:
     return loggers
 
 
-def make_trainer(config: DictConfig, run_dir: Path, loggers: list[Logger]) -> pl.Trainer:
+def make_trainer(config: DictConfig, run_dir: Path, loggers: list[Logger], data: CamVidDataModule) -> pl.Trainer:
     """Return the Trainer of a run, with the precision of this machine for `precision: auto`."""
     average = config.protocol.get("average")
     callbacks: list[pl.Callback] = [LastLook(), LossWatch(), PredictionPanel()]
     if config.protocol.select == "best":  # before the next, whose checkpoint holds which epoch was the best
         callbacks.append(checkpoints.BestWeights(run_dir))
-    callbacks += [checkpoints.ResumePoints(run_dir), checkpoints.OriginKept(hashed_part(config), CODE)]
+    callbacks += [checkpoints.ResumePoints(run_dir), checkpoints.OriginKept(hashed_part(config), CODE, data)]
     if average is not None:
         callbacks.append(AveragedWeights(decay=average))
     if loggers:

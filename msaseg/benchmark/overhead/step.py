@@ -35,7 +35,7 @@ def measure_step(repeats: int, steps: int) -> tuple[Measurement, dict[str, Any]]
     data = with_store(config)
     module: SegmentationModule = build(config, "model")
     with tempfile.TemporaryDirectory() as folder:
-        trainer = make_trainer(config, Path(folder), make_loggers(config, Path(folder)))
+        trainer = make_trainer(config, Path(folder), make_loggers(config, Path(folder)), data)
         turns = Turns(data.train_dataloader(), steps)
         trainer.callbacks.append(turns)  # type: ignore[attr-defined]
         fit(trainer, module, data, None)
