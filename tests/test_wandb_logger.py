@@ -8,7 +8,7 @@ import pytest
 from command_line import LIGHT, TINY, records
 
 from msaseg.training.logger import Prediction, RunLogger
-from msaseg.training.wandb_mode import Mode
+from msaseg.training.wandb_mode import PATIENCE, Mode
 
 pytestmark = pytest.mark.filterwarnings("default")  # wandb's own threads and sockets
 
@@ -101,9 +101,10 @@ def test_run_that_wandb_does_not_start_online_is_logged_offline(tmp_path, monkey
 
     monkeypatch.setattr("msaseg.training.logger.choose_mode", lambda: Mode("online"))
     monkeypatch.delenv("WANDB_MODE", raising=False)
-    healthy = wandb.init
+    healthy, waited = wandb.init, {}
 
     def init(**arguments):
+        waited[arguments["mode"]] = (arguments["settings"].init_timeout, arguments["settings"].finish_timeout_raises)
         if arguments["mode"] == "online":
             raise OSError("no route to host")
         return healthy(**arguments)
@@ -115,3 +116,4 @@ def test_run_that_wandb_does_not_start_online_is_logged_offline(tmp_path, monkey
     logger.finish(failed=False)
     assert caplog.text.count("W&B is left for later (OSError: no route to host)") == 1
     assert len(list(tmp_path.rglob("wandb/offline-run-*/*.wandb"))) == 1
+    assert waited == {"online": (PATIENCE, True), "offline": (wandb.Settings().init_timeout, False)}

@@ -72,7 +72,7 @@ class RunLogger(WandbLogger):
             offline=mode != "online",
             mode=mode,
             job_type="train",
-            settings=wandb.Settings(init_timeout=PATIENCE, finish_timeout=FINISH, finish_timeout_raises=True),
+            settings=_limits() if mode == "online" else wandb.Settings(),
         )
         self._wandb_init.pop("anonymous", None)  # Lightning's default, of which W&B 0.31 warns
 
@@ -90,9 +90,11 @@ class RunLogger(WandbLogger):
         return DummyExperiment()
 
     def _offline_instead(self, error: Exception) -> Any:  # noqa: ANN401 - as above
+        import wandb
+
         _left_for_later(_reason(error))
         self._offline = True
-        self._wandb_init |= {"mode": "offline", "resume": None}
+        self._wandb_init |= {"mode": "offline", "resume": None, "settings": wandb.Settings()}
         return self.experiment
 
     def _give_up(self, error: Exception) -> None:
@@ -200,6 +202,13 @@ def how_to_watch(logger: Logger) -> str:
     elif isinstance(logger, CSVLogger):
         where = f"{logger.log_dir}/metrics.csv"
     return f"curves: {where or 'none'}"
+
+
+def _limits() -> Any:  # noqa: ANN401 - wandb ships no types
+    """Of the waiting for a server; a run that is logged offline has none to wait for, however busy the machine."""
+    import wandb
+
+    return wandb.Settings(init_timeout=PATIENCE, finish_timeout=FINISH, finish_timeout_raises=True)
 
 
 def _left_for_later(reason: str) -> None:
