@@ -1,4 +1,5 @@
-# msaseg with the packages of uv.lock, for a CPU or for CUDA. Checked with hadolint; nobody has built it yet.
+# msaseg with the packages of uv.lock, for a CPU or for CUDA. With DEVICE=cuda it was built, by Buildah on
+# Debian's own Python 3.11, and trained `smoke`; with DEVICE=cpu nobody has built it yet.
 #
 #   docker build -t msaseg .                          # CPU; torch from PyTorch's index of CPU builds
 #   docker build -t msaseg --build-arg DEVICE=cuda .  # exactly uv.lock; `docker run --gpus all` needs NVIDIA's toolkit
@@ -17,7 +18,7 @@ RUN case "$DEVICE" in \
     cpu) uv venv "$VIRTUAL_ENV" \
         && uv export --quiet --frozen --no-emit-project --no-hashes -o all.txt \
         && uv export --quiet --frozen --no-emit-project --prune torch --prune torchvision -o locked.txt \
-        && uv pip install -r locked.txt \
+        && uv pip install --no-deps -r locked.txt \
         && uv pip install --torch-backend cpu -c all.txt torch torchvision ;; \
     *) echo "error: DEVICE=$DEVICE: give cpu or cuda" >&2 && exit 2 ;; \
     esac

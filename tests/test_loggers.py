@@ -1,6 +1,7 @@
 """The loggers that a run can have: one, several, none; they are no part of what it computes."""
 
 import builtins
+import logging
 
 import pytest
 from command_line import LIGHT, records
@@ -18,6 +19,9 @@ def test_run_with_two_loggers_fills_both_and_says_where(cli, tmp_path):
     (log,) = tmp_path.rglob("train.log")
     assert f"curves: {metrics}" in log.read_text()
     assert f"curves: tensorboard --logdir {events[0].parent}\n" in log.read_text()
+    assert not logging.getLogger("matplotlib.font_manager").isEnabledFor(
+        logging.INFO
+    )  # a machine's first run told of it
 
 
 def test_run_without_a_logger_leaves_its_record(cli, tmp_path):

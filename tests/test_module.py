@@ -38,8 +38,8 @@ def trainer(epochs, folder, checkpoints=False, **arguments):
 def test_module_on_a_few_scenes_overfits_them(tmp_path):
     few = ["protocol.source.train=2", "data.batch_size=2", "protocol.augment.flip=false", "protocol.schedule=null"]
     able = ["model.net.num_poolings=1", "model.net.fusion=concat", "model.net.attention_strides=[16,8]"]
-    data, module = run_parts(*few, *able, "model.lr=0.01")
-    trainer(60, tmp_path, limit_val_batches=0).fit(module, data)
+    data, module = run_parts(*few, *able, "model.lr=0.02")
+    trainer(45, tmp_path, limit_val_batches=0).fit(module, data)
     accuracy = [value for _, value in module.history["train/pixel_accuracy_pct"]]
     assert accuracy[-1] > 90 > accuracy[0]
 

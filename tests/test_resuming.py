@@ -121,7 +121,7 @@ def test_sweep_killed_in_mid_epoch_by_any_end_is_completed_by_the_same_command_a
 
 
 def test_averaged_weights_are_tested_also_by_a_run_resumed_after_its_last_epoch(cli, tmp_path):
-    words = [*ENET, "protocol.epochs=1", "protocol.average=0.9"]
+    words = [*LIGHT, "data.batch_size=4", "protocol.epochs=1", "protocol.average=0.9"]
     assert cli(*words, f"paths.outputs={tmp_path / 'whole'}") == 0
     lose_power(cli, words)
     (path,) = tmp_path.glob("runs/**/epoch=*.ckpt")  # reopens as the last step left it: its statistics are of these
@@ -133,8 +133,7 @@ def test_averaged_weights_are_tested_also_by_a_run_resumed_after_its_last_epoch(
     assert 100 * accuracy_on_val(*tmp_path.glob("whole/**/weights.ckpt"), words) == pytest.approx(
         records(tmp_path)[0].metrics["val"]["pixel_accuracy_pct"], abs=1e-3
     )  # scored with statistics of its own
-    assert cli(*words, "protocol.average=null", f"paths.outputs={tmp_path / 'last'}") == 0
-    assert not all(tensor.equal(whole[name]) for name, tensor in weights(tmp_path / "last").items())
+    assert not all(tensor.equal(whole[name]) for name, tensor in state.items())  # the average is another than the last
 
 
 def test_best_epoch_is_tested_also_by_a_run_resumed_from_it_in_a_folder_that_was_moved(cli, tmp_path, monkeypatch):
