@@ -19,9 +19,7 @@ def test_run_with_two_loggers_fills_both_and_says_where(cli, tmp_path):
     (log,) = tmp_path.rglob("train.log")
     assert f"curves: {metrics}" in log.read_text()
     assert f"curves: tensorboard --logdir {events[0].parent}\n" in log.read_text()
-    assert not logging.getLogger("matplotlib.font_manager").isEnabledFor(
-        logging.INFO
-    )  # tells of its fonts
+    assert not logging.getLogger("matplotlib.font_manager").isEnabledFor(logging.INFO)  # tells of its fonts
 
 
 def test_run_without_a_logger_leaves_its_record(cli, tmp_path):
