@@ -5,6 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from msaseg.config import ROOT
+from msaseg.records.frame_matrices import load
+from msaseg.records.run import RunRecord
 from msaseg.statistics import miou_interval, paired_difference
 from msaseg.statistics.blocks import video_sequences
 
@@ -37,6 +40,22 @@ def sequence_matrices(rng, runs, steps, correlation, shift=0.0, skill=0.0, scene
 def miou_pct(matrix):
     hits = np.diagonal(matrix)
     return 100 * np.mean(hits / (matrix.sum(0) + matrix.sum(1) - hits))
+
+
+def test_correlation_of_neighbouring_test_frames_is_that_of_the_draws():
+    """How much a frame moves the score resembles how much the frame a second later does, as docs/statistics.md says."""
+    found = []
+    for path in sorted((ROOT / "experiments" / "records" / "native_models" / "native").glob("*/seed*.json")):
+        names, matrices = load(path, RunRecord.load(path)).part("test")
+        matrices = np.asarray(matrices, np.int64)
+        whole = matrices.sum(0)
+        moved = np.array([miou_pct(whole) - miou_pct(whole - matrix) for matrix in matrices])
+        for sequence in video_sequences(names, 1.0):
+            apart = moved[list(sequence.frames)] - moved[list(sequence.frames)].mean()
+            found.append((apart[1:] * apart[:-1]).sum() / (apart**2).sum())
+    assert len(found) >= 6
+    assert min(found) > 0.2
+    assert max(found) < 0.7
 
 
 def test_interval_of_one_video_holds_the_estimate():

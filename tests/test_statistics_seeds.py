@@ -1,5 +1,7 @@
 """The spread over seeds, and what of an effect it explains."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -35,6 +37,13 @@ def test_rank_correlation_equals_scipys(seed):
     a, b = np.random.default_rng(seed).permutation(18).reshape(2, 9)
     expected = kendalltau(a, b, method="exact")
     assert rank_correlation(a.tolist(), b.tolist()) == pytest.approx((expected.statistic, expected.pvalue))
+
+
+@pytest.mark.parametrize(("a", "b"), [([1, 1, 2], [1, 2, 3]), ([1, 1, 2, 3, 4], [1, 2, 3, 4, 5])])
+def test_p_of_a_rank_correlation_with_ties_is_never_below_that_of_all_orders(a, b):
+    score = [rank_correlation(a, order).tau for order in itertools.permutations(b)]
+    found = rank_correlation(a, b)
+    assert found.p >= np.mean(np.abs(score) >= abs(found.tau) - 1e-9)
 
 
 def test_rank_correlation_of_one_thing_is_refused():

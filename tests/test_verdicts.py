@@ -13,7 +13,7 @@ from msaseg.tables.claim import Claim, Kind, read_claim
 from msaseg.tables.decide import INITIALISATION, Verdict, Word, decide, factors, judge
 from msaseg.tables.readme import headline
 from msaseg.tables.spec import load_tables
-from msaseg.tables.verdicts import summary
+from msaseg.tables.verdicts import summary, told
 
 ORDER = Claim("a_over_b", "A is above B", 1, Kind.ORDER, "miou_pct", ("pool5", "pool0"))
 TREND = replace(ORDER, kind=Kind.TREND, rows=("pool0", "pool1", "pool2", "pool3"))
@@ -89,8 +89,19 @@ def test_difference_beyond_frames_and_seeds_holds_and_its_reverse_is_contradicte
     assert found.effect == pytest.approx(10.0, abs=0.05)
     assert found.seed_bound > 0
     assert verdict(suite, replace(ORDER, rows=("pool0", "pool5"))).word == Word.CONTRADICTED
+    assert verdict(suite, replace(ORDER, rows=("pool0", "pool5"))).how == "reversed"
     assert verdict(suite, replace(LEVEL, number=60.0)).word == Word.HOLDS
-    assert verdict(suite, replace(LEVEL, number=65.0)).word == Word.CONTRADICTED
+    missed = verdict(suite, replace(LEVEL, number=65.0))
+    assert (missed.word, missed.how) == (Word.CONTRADICTED, "missed")
+    assert told(missed).endswith("; missed: below -1 by more than frames or seeds explain")
+
+
+def test_difference_of_nothing_is_contradicted_as_too_small_to_matter(suite):
+    add(suite, "pool0", [60.0, 60.1, 60.05])
+    add(suite, "pool5", [60.05, 60.1, 60.0])
+    found = verdict(suite, ORDER)
+    assert (found.word, found.how) == (Word.CONTRADICTED, "no such effect")
+    assert "1 contradicted (1 no such effect)" in summary([(suite.table, found)])
 
 
 def test_interval_of_a_difference_forgets_what_is_hard_for_both(suite):

@@ -57,6 +57,18 @@ class Verdict:
     device: str = ""
     printed: float | None = None
 
+    @property
+    def how(self) -> str:
+        """Return how a claim is contradicted: "missed" (a number), "reversed", "no such effect"; else ""."""
+        if self.word is not Word.CONTRADICTED or self.effect is None:
+            return ""
+        if self.claim.kind is Kind.COUNT or self.claim.number is not None:
+            return "missed"
+        interval = self.interval
+        half = 0.0 if interval is None or interval.high is None else interval.high - interval.estimate
+        noise = max(self.seed_bound or 0.0, half)
+        return "reversed" if self.effect + noise < 0 else "no such effect"
+
 
 def decide(claim: Claim, filled: FilledTable) -> Verdict:
     """Return the verdict on a claim from a table's cells and runs under one protocol.
@@ -237,7 +249,8 @@ def _timed(claim: Claim, filled: FilledTable) -> Verdict:
         effect, low, high = first.number(claim.column) - claim.number, claim.number, claim.number
         sure = f"{'faster' if slow > high else 'slower'} in 19 of 20 calls"
     if low <= fast and slow <= high:
-        word, why = Word.UNDECIDED, "the calls scatter about it"
+        word = Word.UNDECIDED
+        why = "the calls scatter about it" if claim.number is not None else "the ranges of 90 % of their calls overlap"
     else:
         word, why = Word.HOLDS if slow > high else Word.CONTRADICTED, sure
     precision = first.hardware["precision"]

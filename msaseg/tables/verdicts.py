@@ -1,5 +1,6 @@
 """The verdicts on all claims, as a page and in short."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def page(found: Sequence[tuple[Table, Verdict]]) -> str:
         claim = verdict.claim
         cells = [table.short, f"{claim.says} (p. {claim.page})", f"`{verdict.protocol}`", f"**{verdict.word}**"]
         numbers = [_effect(verdict), _ends(verdict), _bound(verdict), str(verdict.seeds or "")]
-        lines.append(f"| {' | '.join([*cells, *numbers, verdict.why])} |")
+        lines.append(f"| {' | '.join([*cells, *numbers, _why(verdict)])} |")
     rules = "The rules, and which of them were written when: [docs/verdicts.md](../../docs/verdicts.md)."
     return "\n\n".join([NOTICE, "# Does the paper hold?", summary(found), rules, "\n".join(lines)]) + "\n"
 
@@ -58,7 +59,10 @@ def summary(found: Sequence[tuple[Table, Verdict]]) -> str:
     lines = []
     for protocol in dict.fromkeys(verdict.protocol for _, verdict in found):
         words = [verdict.word for _, verdict in found if verdict.protocol == protocol]
-        counts = ", ".join(f"{words.count(word)} {'hold' if word is Word.HOLDS else word}" for word in Word)
+        hows = Counter(verdict.how for _, verdict in found if verdict.protocol == protocol and verdict.how)
+        split = f" ({', '.join(f'{count} {how}' for how, count in hows.most_common())})" if hows else ""
+        said = {Word.HOLDS: "hold", Word.CONTRADICTED: f"contradicted{split}"}
+        counts = ", ".join(f"{words.count(word)} {said.get(word, word)}" for word in Word)
         tested = len(words) - words.count(Word.NOT_MEASURED)
         implied = sum(verdict.protocol == protocol and verdict.claim.implied for _, verdict in found)
         of_these = f"; {implied} of the {len(words)} the paper implies and does not state" if implied else ""
@@ -82,16 +86,17 @@ def in_short(found: Sequence[tuple[Table, Verdict]]) -> str:
             unmeasured += 1
             continue
         says = f"{verdict.claim.says} (p. {verdict.claim.page})"
-        cells = [says, f"**{verdict.word}**", _paper(verdict), _ours(verdict), str(verdict.seeds or "")]
+        word = f"**{verdict.word}**" + (f", {verdict.how}" if verdict.how else "")
+        cells = [says, word, _paper(verdict), _ours(verdict), str(verdict.seeds or "")]
         lines.append(f"| {' | '.join(cells)} |")
     rest = f"{unmeasured} further claims are not measured. " if unmeasured else ""
     links = "[All, with the rule that decided each](experiments/tables/verdicts.md); [the rules](docs/verdicts.md)."
     words = (
-        "*Contradicted*: the effect is reversed or too small to matter (below 1.0 point, or below the paper's own "
-        "difference where that is smaller), a printed score is missed by more than 1.0 point, a number that can be "
-        "counted is another, or a speed is not reached. *Undecided*: the noise of the test frames, of the seeds or of "
-        "the timed calls could explain it. With a sign: a difference of two rows, or the change over several "
-        "along the line that fits them best, in points of mIoU."
+        "*Contradicted* says how: the effect is reversed; or there is no such effect (it is surely below 1.0 point, or "
+        "below the paper's own difference where that is smaller); or the paper's number is missed, a score's by more "
+        "than 1.0 point. *Undecided*: the noise of the test frames or of the seeds could explain it, or timed calls "
+        "scatter about it or overlap. With a sign: a difference of two rows, or the change over several along the line "
+        "that fits them best, in points of mIoU."
     )
     return "\n\n".join([counts, words, "\n".join(lines), rest + links])
 
@@ -100,7 +105,11 @@ def told(verdict: Verdict) -> str:
     """Return a verdict's numbers and rule in one line."""
     parts = [("effect", _effect(verdict)), ("95 % over frames", _ends(verdict)), ("± by seeds", _bound(verdict))]
     numbers = [f"{name} {value}" for name, value in parts if value]
-    return "; ".join([*numbers, verdict.why])
+    return "; ".join([*numbers, _why(verdict)])
+
+
+def _why(verdict: Verdict) -> str:
+    return f"{verdict.how}: {verdict.why}" if verdict.how else verdict.why
 
 
 def _paper(verdict: Verdict) -> str:
