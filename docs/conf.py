@@ -73,7 +73,7 @@ def add_report(app: Sphinx, error: Exception | None) -> None:
     shutil.copytree(ROOT / "experiments", site / "experiments", dirs_exist_ok=True, ignore=ignored)
     report = site / "experiments" / "report.html"
     text = report.read_text(encoding="utf-8")
-    report.write_text(re.sub(r'(href="\.\./docs/[\w-]+)\.md', r"\1.html", text), encoding="utf-8")
+    report.write_text(re.sub(r'(href="\.\./docs/[\w./-]+)\.md', r"\1.html", text), encoding="utf-8")
     if dead := dead_links(site):
         raise SystemExit("\n".join(["error: the site has dead links:", *dead]))
 
