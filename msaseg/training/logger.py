@@ -205,7 +205,7 @@ def how_to_watch(logger: Logger) -> str:
 
 
 def _limits() -> Any:  # noqa: ANN401 - wandb ships no types
-    """Of the waiting for a server; a run that is logged offline has none to wait for, however busy the machine."""
+    """Return how long a server is waited for; a run that is logged offline waits for none, however busy the machine."""
     import wandb
 
     return wandb.Settings(init_timeout=PATIENCE, finish_timeout=FINISH, finish_timeout_raises=True)
