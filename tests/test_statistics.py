@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections import Counter
 from dataclasses import astuple
 
 import numpy as np
@@ -63,16 +64,29 @@ def plain_resamples(names, block_s, resamples, seed):
     return found
 
 
-def plain_half_width(resampled, names, block_s):
+def plain_half_width(resampled, names, block_s, score):
+    """Half-width of a score's interval; `score` of how often each frame counts is what is judged."""
     cut = plain_blocks(names, block_s).values()
     frames_a_block = [statistics.fmean(len(block) for block in blocks) for blocks, _ in cut]
-    df = sum(size / mean - 1 for (_, size), mean in zip(cut, frames_a_block, strict=True))
+    n = [size / mean for (_, size), mean in zip(cut, frames_a_block, strict=True)]
+    moved = {
+        name: score({each: 1 + 1e-6 * (each == name) for each in names}) - score(dict.fromkeys(names, 1))
+        for name in names
+    }
+    squares = fourths = 0
+    for (blocks, _), number in zip(cut, n, strict=True):
+        mean = statistics.fmean(moved[name] for name in {name for block in blocks for name in block})
+        apart = [1e6 * sum(moved[name] - mean for name in block) for block in blocks]
+        squares += number * statistics.fmean(x**2 for x in apart)
+        fourths += number * statistics.fmean(x**4 for x in apart)
+    df = min(sum(n) - len(n), 3 * squares**2 / fourths - 2)
     wider = (len(names) / (len(names) - sum(frames_a_block))) ** 0.5
     return float(scipy.stats.t.ppf(0.975, df)) * wider * statistics.stdev(resampled)
 
 
 def summed(matrices, chosen):
-    return [[sum(matrices[name][i][j] for name in chosen) for j in range(5)] for i in range(5)]
+    often = chosen if isinstance(chosen, dict) else Counter(chosen)
+    return [[sum(times * matrices[name][i][j] for name, times in often.items()) for j in range(5)] for i in range(5)]
 
 
 @pytest.fixture
@@ -87,28 +101,32 @@ def irregular():
     return names, *runs
 
 
+def plain_interval(names, block_s, seed, score):
+    """The estimate and both ends, of the `score` of names: a list, or name to how often it counts."""
+    estimate = score(names)
+    resampled = [score(chosen) for chosen in plain_resamples(names, block_s, 40, seed)]
+    half = plain_half_width(resampled, names, block_s, score)
+    return pytest.approx((estimate, estimate - half, estimate + half), abs=1e-6)
+
+
 def test_interval_equals_the_twin_on_the_same_drawn_blocks(irregular):
     names, matrices, _ = irregular
     of = dict(zip(names, matrices.tolist(), strict=True))
-    resampled = [plain_miou(summed(of, chosen)) for chosen in plain_resamples(names, 4.0, 40, seed=7)]
-    half, estimate = plain_half_width(resampled, names, 4.0), plain_miou(summed(of, names))
     found = miou_interval((names, matrices), block_s=4.0, resamples=40, seed=7)
-    assert astuple(found) == pytest.approx((estimate, estimate - half, estimate + half), abs=1e-9)
+    assert astuple(found) == plain_interval(names, 4.0, 7, lambda chosen: plain_miou(summed(of, chosen)))
 
 
 def test_intervals_per_class_equal_the_twin_and_leave_an_absent_class_without(irregular):
     names, matrices, _ = irregular
     of = dict(zip(names, matrices.tolist(), strict=True))
     found = iou_intervals((names, matrices), block_s=4.0, resamples=40, seed=7)
-
-    def iou(sums, c):
-        return 100 * sums[c][c] / (sum(sums[c]) + sum(row[c] for row in sums) - sums[c][c])
-
-    drawn = [summed(of, chosen) for chosen in plain_resamples(names, 4.0, 40, seed=7)]
     for c in range(4):
-        half = plain_half_width([iou(sums, c) for sums in drawn], names, 4.0)
-        estimate = iou(summed(of, names), c)
-        assert astuple(found[c]) == pytest.approx((estimate, estimate - half, estimate + half), abs=1e-9)
+
+        def iou(chosen, c=c):
+            sums = summed(of, chosen)
+            return 100 * sums[c][c] / (sum(sums[c]) + sum(row[c] for row in sums) - sums[c][c])
+
+        assert astuple(found[c]) == plain_interval(names, 4.0, 7, iou)
     assert math.isnan(found[4].estimate)
     assert (found[4].low, found[4].high) == (None, None)
 
@@ -124,16 +142,12 @@ def test_class_that_one_frame_has_gets_no_interval():
 def test_paired_difference_equals_the_twin_on_the_same_drawn_blocks(irregular):
     names, a, b = irregular
     of_a, of_b = (dict(zip(names, run.tolist(), strict=True)) for run in (a, b))
-    apart = [
-        plain_miou(summed(of_a, chosen)) - plain_miou(summed(of_b, chosen))
-        for chosen in plain_resamples(names, 4.0, 40, seed=0)
-    ]
-    half, estimate = (
-        plain_half_width(apart, names, 4.0),
-        plain_miou(summed(of_a, names)) - plain_miou(summed(of_b, names)),
-    )
+
+    def apart(chosen):
+        return plain_miou(summed(of_a, chosen)) - plain_miou(summed(of_b, chosen))
+
     found = paired_difference((names, a), (names[::-1], b[::-1]), block_s=4.0, resamples=40)
-    assert astuple(found) == pytest.approx((estimate, estimate - half, estimate + half), abs=1e-9)
+    assert astuple(found) == plain_interval(names, 4.0, 0, apart)
 
 
 def test_resample_holds_each_frame_as_often_as_the_twins(irregular):

@@ -37,6 +37,12 @@ class VideoSequence:
         first = np.flatnonzero(np.diff(end, prepend=0))
         return cls(np.array(frames, np.int64), first, end[first] - first)
 
+    def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (k,) sums over the frames of each block, of (n,) values."""
+        before = np.concatenate([[0.0], values.cumsum()])
+        found: NDArray[np.float64] = before[self.first + self.length] - before[self.first]
+        return found
+
     def draw(self, resamples: int, rng: np.random.Generator) -> Integers:
         """Draw (resamples, m) blocks, each alike, m enough for the sequence's number of frames."""
         enough = -(-len(self.frames) // int(self.length.min()))
