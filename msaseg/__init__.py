@@ -5,6 +5,10 @@ import typing
 
 __version__ = "0.1.0"
 
+# With AMX oneDNN 3.12 computes some convolutions in bf16 wrong, without a word (docs/protocols.md, "Precision").
+# It reads this once, before its first computation.
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+
 if typing.TYPE_CHECKING:
     from msaseg.predict.model import Model
 

@@ -38,21 +38,6 @@ def upsample_bn_relu(in_channels: int, out_channels: int) -> nn.Sequential:
     )
 
 
-class Float32ConvTranspose2d(nn.ConvTranspose2d):
-    """Transposed convolution for strides of 4 and more; on a CPU in float32, also where the rest is in bfloat16.
-
-    The gradient of its input is a convolution with that stride. oneDNN 3.12 computes those of few channels wrong, and
-    without a word, in bfloat16 on a CPU with AMX (pytorch/pytorch#169688 is about the same kernel).
-    """
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Map (N, c, h, w) as `nn.ConvTranspose2d` does."""
-        if not (input.device.type == "cpu" and torch.is_autocast_enabled("cpu")):
-            return super().forward(input, output_size)
-        with torch.autocast("cpu", enabled=False):
-            return super().forward(input.float(), output_size)
-
-
 def pad(images: Tensor, multiple: int = STRIDE) -> Tensor:
     """Repeat the last row and column downwards and to the right up to a multiple of a size.
 

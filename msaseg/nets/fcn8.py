@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import Float32ConvTranspose2d, crop, pad
+from msaseg.nets.blocks import crop, pad
 from msaseg.nets.encoders.encoder import Encoder
 from msaseg.nets.net import SegmentationNet
 
@@ -52,11 +52,11 @@ class FCN8(SegmentationNet):
         _, channels3, channels4, channels5 = self.encoder.channels
         self.conv6 = nn.Sequential(nn.Conv2d(channels5, fc_channels, 7, padding=3), nn.ReLU(inplace=True))
         self.conv7 = nn.Sequential(nn.Conv2d(fc_channels, fc_channels, 1), nn.ReLU(inplace=True))
-        self.up_conv7 = Float32ConvTranspose2d(fc_channels, num_classes, 4, stride=4, bias=False)
+        self.up_conv7 = nn.ConvTranspose2d(fc_channels, num_classes, 4, stride=4, bias=False)
         self.score_pool4 = nn.Sequential(nn.Conv2d(channels4, num_classes, 1), nn.ReLU(inplace=True))
         self.up_pool4 = nn.ConvTranspose2d(num_classes, num_classes, 2, stride=2, bias=False)
         self.score_pool3 = nn.Sequential(nn.Conv2d(channels3, num_classes, 1), nn.ReLU(inplace=True))
-        self.up_sum = Float32ConvTranspose2d(num_classes, num_classes, 8, stride=8, bias=False)
+        self.up_sum = nn.ConvTranspose2d(num_classes, num_classes, 8, stride=8, bias=False)
         self._initialise()
 
     def _initialise(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import Float32ConvTranspose2d, crop, pad
+from msaseg.nets.blocks import crop, pad
 from msaseg.nets.encoders.encoder import Encoder
 from msaseg.nets.net import SegmentationNet
 
@@ -68,7 +68,7 @@ def bilinear_upsampling(channels: int, factor: int) -> nn.ConvTranspose2d:
         channels: in and out.
         factor: of height and width, even.
     """
-    up = Float32ConvTranspose2d(channels, channels, 2 * factor, stride=factor, padding=factor // 2, bias=False)
+    up = nn.ConvTranspose2d(channels, channels, 2 * factor, stride=factor, padding=factor // 2, bias=False)
     line = 1 - (torch.arange(2 * factor) + 0.5 - factor).abs() / factor
     with torch.no_grad():
         up.weight.zero_()

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor, nn
 
-from msaseg.nets.blocks import Float32ConvTranspose2d, upsample_bn_relu
+from msaseg.nets.blocks import upsample_bn_relu
 from msaseg.nets.msanet.attention import PositionAttention
 
 FINEST = 8
@@ -89,7 +89,7 @@ class Decoder(nn.Module):
             self.stages[str(stride)] = stage
             channels = stage.out_channels
         self.attention = PositionAttention(channels) if FINEST in attention_strides else nn.Identity()
-        self.to_full_size = Float32ConvTranspose2d(channels, out_channels, FINEST, stride=FINEST)
+        self.to_full_size = nn.ConvTranspose2d(channels, out_channels, FINEST, stride=FINEST)
 
     def forward(self, fused: Mapping[int, Tensor], size: tuple[int, int]) -> Tensor:
         """Go from `start` to the full `size` = (H, W)."""
