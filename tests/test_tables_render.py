@@ -107,6 +107,14 @@ def test_record_of_a_dirty_tree_is_marked(suite):
     assert "commit unknown" in content.markdown
 
 
+@pytest.mark.parametrize(("loss", "shown"), [(0.6, "50.00 |"), (0.7, "50.00 ◊ |"), (float("nan"), "50.00 ◊ |")])
+def test_run_whose_training_loss_ended_above_that_of_guessing_is_marked(suite, loss, shown):
+    suite.add(
+        suite.points("laptop", "pool0")[0], 50.0, classes=["Sky", "Road"], history={"train/loss": [[1, 0.1], [2, loss]]}
+    )
+    assert shown in line(rendered(suite).markdown, "pool0")
+
+
 def test_score_that_is_no_number_is_told_from_a_run_that_is_missing(suite):
     suite.add(suite.points("laptop", "pool0")[0], float("nan"), confusion={})
     suite.add(suite.points("laptop", "pool1")[0], 1.0, metrics={"test": {"miou_pct": None}})

@@ -1,5 +1,6 @@
 """One JSON file a finished run: written, read and named here only."""
 
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,12 @@ class RunRecord:
         if asked == "none":
             return self.weights == "none"
         return self.weights != "none" and (encoder.get("release", "") if asked == "imagenet" else asked) in self.weights
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss of training ended above that of guessing, ln C, or as no number."""
+        losses = self.history.get("train/loss")
+        return bool(losses) and not losses[-1][1] <= math.log(len(self.classes))
 
     def _recipe(self) -> dict[str, str]:
         """Return the choices in which two nets of a table may differ beside the one that it is about."""

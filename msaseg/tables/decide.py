@@ -171,7 +171,7 @@ def _by_seed(claim: Claim, filled: FilledTable, row: str) -> dict[int, Run]:
 
 def _counts(cell: Cell) -> bool:
     """Return whether a cell's runs are there with a value, and are those that the configuration makes today."""
-    return not {"missing", "undefined", "stale", "weights", "dirty"} & set(cell.marks)
+    return not {"missing", "undefined", "stale", "weights", "dirty", "diverged"} & set(cell.marks)
 
 
 def change_over_frames(behind: Sequence[tuple[float, Run]], level: float = 0.0) -> Interval | None:

@@ -32,6 +32,7 @@ class Run:
         hardware: of the machine.
         seconds: that it took.
         other_weights: whether the encoder started from other weights than the configuration names.
+        diverged: whether it learnt less than guessing tells.
         ranges: of a measured speed, column key to the range of its calls or turns and their number.
     """
 
@@ -45,6 +46,7 @@ class Run:
     hardware: dict[str, Any]
     seconds: float
     other_weights: bool = False
+    diverged: bool = False
     ranges: dict[str, tuple[float, float, int]] = field(default_factory=dict)
 
     @property
@@ -104,8 +106,9 @@ def trained_run(path: Path, record: RunRecord, table: Table, row: str) -> Run:
             hardware=dict(record.hardware),
             seconds=float(record.seconds["total"]),
             other_weights=not record.has_weights_asked_for,
+            diverged=record.diverged,
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path}: not a record ({type(error).__name__}: {error}); delete it and repeat the run"
         ) from error

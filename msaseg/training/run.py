@@ -199,6 +199,8 @@ def _fit_test_record(
     for logger in wandb_of(trainer.loggers):
         logger.log_metrics({f"cost/{name}": float(record.value(name) or 0) for name in ("params_m", "macs_g")})
     log.info("mIoU %s %% on test after %.0f s: %s", record.value("miou_pct"), seconds["total"], record_path)
+    if record.diverged:
+        log.warning("the training loss ended above that of guessing: the run diverged; try other rates, or float32")
     weights = str(run_dir / "weights.ckpt")
     log.info("checkpoint: %s", weights)
     log.info("next: python -m msaseg.predict %s PHOTO.jpg --out segmented", shlex.quote(weights))
