@@ -152,8 +152,8 @@ class RunRecord:
     @property
     def diverged(self) -> bool:
         """Whether the loss of training ended above that of guessing, ln C, or as no number."""
-        losses = self.history.get("train/loss")
-        return bool(losses) and not losses[-1][1] <= math.log(len(self.classes))
+        guessing = math.log(len(self.classes))
+        return any(not loss <= guessing for _, loss in self.history.get("train/loss", [])[-1:])
 
     def _recipe(self) -> dict[str, str]:
         """Return the choices in which two nets of a table may differ beside the one that it is about."""

@@ -108,7 +108,7 @@ def trained_run(path: Path, record: RunRecord, table: Table, row: str) -> Run:
             other_weights=not record.has_weights_asked_for,
             diverged=record.diverged,
         )
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path}: not a record ({type(error).__name__}: {error}); delete it and repeat the run"
         ) from error
