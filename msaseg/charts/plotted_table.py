@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msaseg.charts.chart import OURS, PAPER, Chart, Series
-from msaseg.tables.cells import MARKS, Cell, FilledTable
+from msaseg.tables.cells import MARKS, UNSOUND, Cell, FilledTable
 from msaseg.tables.runs import Run
 from msaseg.tables.spec import Table
 
@@ -85,7 +85,7 @@ class PlottedTable:
     def marked(self, keys: Sequence[Key]) -> list[str]:
         """Return a sentence for each mark that a reader of these cells' plot must know."""
         lines = []
-        for mark in ("stale", "dirty"):
+        for mark in UNSOUND:
             rows = dict.fromkeys(row for row, column in keys if mark in self.filled.cells[row, column].marks)
             if rows:
                 lines.append(f"{', '.join(self.table.rows[row].label for row in rows)}: {MARKS[mark][1]}.")

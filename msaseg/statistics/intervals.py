@@ -198,10 +198,9 @@ def _moved(hits_and_unions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return by how many points each of the (F, 2, C) frames moves mIoU, to the first order."""
     hits, unions = hits_and_unions.sum(0)
     present = unions > 0
-    apart = (
-        hits_and_unions[:, 0] - np.divide(hits, unions, out=np.zeros_like(hits), where=present) * hits_and_unions[:, 1]
-    )
-    moved: NDArray[np.float64] = 100 * (apart[:, present] / unions[present]).sum(1) / max(present.sum(), 1)
+    hits, unions, of_frames = hits[present], unions[present], hits_and_unions[..., present]
+    apart = (of_frames[:, 0] - hits / unions * of_frames[:, 1]) / unions
+    moved: NDArray[np.float64] = 100 * apart.sum(1) / max(len(unions), 1)
     return moved
 
 

@@ -21,6 +21,9 @@ MARKS = {
 }
 """Mark to its sign in a table and its explanation."""
 
+UNSOUND = ("stale", "dirty", "weights", "diverged")
+"""Marks of a number that decides no claim."""
+
 PAPERS = "paper"
 """The protocol that is the paper's own, as far as it tells: the only one whose level is held against its numbers."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from msaseg.statistics import Interval, contrast, rank_correlation, seed_noise_bound, seed_spread
-from msaseg.tables.cells import Cell, FilledTable
+from msaseg.tables.cells import UNSOUND, Cell, FilledTable
 from msaseg.tables.claim import Claim, Kind
 from msaseg.tables.runs import Run
 
@@ -171,7 +171,7 @@ def _by_seed(claim: Claim, filled: FilledTable, row: str) -> dict[int, Run]:
 
 def _counts(cell: Cell) -> bool:
     """Return whether a cell's runs are there with a value, and are those that the configuration makes today."""
-    return not {"missing", "undefined", "stale", "weights", "dirty", "diverged"} & set(cell.marks)
+    return not {"missing", "undefined", *UNSOUND} & set(cell.marks)
 
 
 def change_over_frames(behind: Sequence[tuple[float, Run]], level: float = 0.0) -> Interval | None:

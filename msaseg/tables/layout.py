@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import accumulate
 
-from msaseg.tables.cells import MARKS, Cell, FilledTable
+from msaseg.tables.cells import MARKS, UNSOUND, Cell, FilledTable
 from msaseg.tables.runs import SPEED
 from msaseg.tables.spec import RECIPE, Table
 
@@ -148,16 +148,14 @@ def ours(cell: Cell, filled: FilledTable) -> Entry:
     if cell.n == 0:
         return Entry(Kind.OURS, MARKS[cell.marks[0]][0])
     if cell.mean is None:
-        marks = [
-            mark for mark in ("outside", "stale", "dirty", "weights", "diverged") if mark in marks_shown(cell, filled)
-        ]
+        marks = [mark for mark in ("outside", *UNSOUND) if mark in marks_shown(cell, filled)]
         return Entry(Kind.OURS, cell.text or "", marks=tuple(marks), order=cell.text)
     spread = "({:.2f} to {:.2f}, n={})".format(*cell.range) if cell.range else ""
     return Entry(
         kind=Kind.OURS,
         text=f"{cell.mean:.2f}",
         spread=f"± {cell.sd:.2f}" if cell.sd else spread,  # what does not depend on the seed has no spread
-        marks=tuple(mark for mark in ("stale", "dirty", "weights", "diverged", "size") if mark in cell.marks),
+        marks=tuple(mark for mark in (*UNSOUND, "size") if mark in cell.marks),
         order=cell.mean,
     )
 

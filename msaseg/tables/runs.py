@@ -32,7 +32,7 @@ class Run:
         hardware: of the machine.
         seconds: that it took.
         other_weights: whether the encoder started from other weights than the configuration names.
-        diverged: whether it learnt less than guessing tells.
+        diverged: whether its training loss ended above that of guessing.
         ranges: of a measured speed, column key to the range of its calls or turns and their number.
     """
 
