@@ -58,10 +58,10 @@ type: $(STAMP) ## check types (mypy, strict)
 	$(BIN)/mypy
 
 test: $(STAMP) ## the fast tests: no network, GPU or CamVid needed
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2
 
 test-all: $(STAMP) ## all tests but those of test-slurm; those of the real CamVid need MSASEG_DATA
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slurm'
+	$(BIN)/python -m pytest -n 2 -m 'not slurm'
 
 test-slurm: $(STAMP) ## sweeps on a Slurm of its own; it says which Debian packages that needs
 	@$(BIN)/python tests/slurm_cluster.py
