@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
+import wandb
 from command_line import LIGHT, TINY, records
 
 from msaseg.training.logger import Prediction, RunLogger
@@ -52,6 +53,7 @@ def logged(folder):
 
 
 def test_run_offline_logs_group_name_config_scores_table_and_overlays(cli, tmp_path, monkeypatch, capfd):
+    wandb.teardown()  # the session of another test would warn that its environment has changed
     monkeypatch.setenv("WANDB_MODE", "offline")
     assert cli(*TINY, "logger=wandb", "+experiment=pooling_sweep", "model.net.num_poolings=1") == 0
     (record,) = records(tmp_path)
