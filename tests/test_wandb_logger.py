@@ -35,6 +35,7 @@ def offline_records(path):
 
 
 def logged(folder):
+    wandb.teardown()  # the end of a run is only announced to W&B's process: its file is whole once that process is gone
     (path,) = folder.rglob("*.wandb")
     run, config, history = None, {}, {}
     for found in offline_records(path):
