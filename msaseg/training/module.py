@@ -233,6 +233,9 @@ class SegmentationModule(pl.LightningModule):
         groups = [{"params": fresh, "lr": self.lr}, {"params": pretrained, "lr": self.encoder_lr}]
         with _refused_as("protocol.optimizer"):
             optimizer = self.optimizer([group for group in groups if group["params"]])
+        for group in optimizer.param_groups:
+            if group.get("fused", False) is None:  # not decided: PyTorch then takes a pass over memory an operation
+                group["fused"] = True
         if self.schedule is None:
             return optimizer
         with _refused_as("protocol.schedule"):
