@@ -35,7 +35,7 @@ from msaseg.training.metrics import scores
 from msaseg.training.module import SegmentationModule
 from msaseg.training.processes import is_one_of_several, nodes, run_processes, told_once
 from msaseg.training.record import make_record
-from msaseg.training.trainer import build, make_loggers, make_trainer, on_gpu
+from msaseg.training.trainer import build, keep_freed_memory, make_loggers, make_trainer, on_gpu
 
 log = logging.getLogger(__name__)
 for source in ("utilities.rank_zero", "trainer.connectors.signal_connector"):  # no tips, no device list
@@ -106,6 +106,8 @@ def _train(config: DictConfig, run_dir: Path, record_path: Path | None) -> None:
     started = time.perf_counter()
     for message in EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message)
+    if not on_gpu(config):
+        keep_freed_memory()
     pl.seed_everything(config.seed, verbose=False)
     data: CamVidDataModule = build(config, "data")
     data.setup()  # bad data is told before weights are fetched
