@@ -9,7 +9,7 @@ import pytest
 import torch
 from command_line import assert_one_line
 
-from msaseg.benchmark.overhead import bf16_step, command, page, step
+from msaseg.benchmark.overhead import command, cpu_step, page, step
 from msaseg.benchmark.overhead.__main__ import main
 from msaseg.benchmark.overhead.commands import generated, process_cost
 from msaseg.benchmark.overhead.measurement import Measurement
@@ -178,7 +178,7 @@ def small(monkeypatch):
         "protocol.width=8",
         "trainer.accelerator=cpu",
     ]
-    for measured in (step, bf16_step):
+    for measured in (step, cpu_step):
         monkeypatch.setattr(measured, "compose_run", lambda overrides: compose([*overrides, *extra]))
 
 
@@ -211,14 +211,14 @@ def test_both_sides_of_the_step_train_the_same_net_on_the_same_batches(monkeypat
 @pytest.mark.parametrize("protocol", ["paper", "laptop"])
 def test_precision_trains_one_net_in_bf16_and_one_in_float32_on_the_same_batches(monkeypatch, protocol):
     small(monkeypatch)
-    loops, plain_loop = [], bf16_step.plain_loop
+    loops, plain_loop = [], cpu_step.plain_loop
 
     def watched(net, module, batches, device, bf16):
         loops.append((bf16, [parameter.clone() for parameter in net.parameters()], net, batches))
         return plain_loop(net, module, batches, device, bf16)
 
-    monkeypatch.setattr(bf16_step, "plain_loop", watched)
-    measured = bf16_step.measure_bf16(protocol, repeats=2, steps=1)
+    monkeypatch.setattr(cpu_step, "plain_loop", watched)
+    measured = cpu_step.measure_bf16(protocol, repeats=2, steps=1)
     (bf16, first, one, batches), (float32, second, other, same_batches) = loops
     assert (bf16, float32) == (True, False)
     assert batches is same_batches
@@ -229,7 +229,15 @@ def test_precision_trains_one_net_in_bf16_and_one_in_float32_on_the_same_batches
     assert measured.limit is None
 
 
-@pytest.mark.parametrize(("bf16", "asked"), [(True, ["paper", "laptop"]), (False, [])])
+@pytest.mark.slow
+def test_freed_memory_kept_and_given_back_take_turns_in_processes_of_their_own():
+    tiny = ["protocol.size=[32,32]", "protocol.batch_size=2", "model.net.fc_channels=8", "model.net.encoder.width=4"]
+    measured = cpu_step.measure_kept_memory(2, *tiny)
+    assert len(measured.values) == 2
+    assert measured.what.endswith("32x32, batch 2)")
+
+
+@pytest.mark.parametrize(("bf16", "asked"), [(True, ["paper", "laptop", "memory"]), (False, [])])
 def test_precision_is_measured_where_the_cpu_computes_in_bf16_and_else_said_to_be_left_out(
     monkeypatch, capsys, bf16, asked
 ):
@@ -240,10 +248,11 @@ def test_precision_is_measured_where_the_cpu_computes_in_bf16_and_else_said_to_b
     monkeypatch.setattr(command, "measure_loader", lambda *_: measurement())
     monkeypatch.setattr(command, "measure_commands", lambda: [measurement()])
     monkeypatch.setattr(command, "measure_bf16", lambda protocol, *_: seen.append(protocol) or known)
+    monkeypatch.setattr(command, "measure_kept_memory", lambda *_: seen.append("memory") or known)
     record = command.measure(None, 1, 1)
     assert seen == asked
-    assert record["left_out"] == ([] if bf16 else [bf16_step.LEFT_OUT])
-    assert ("left out: bf16" in capsys.readouterr().out) is not bf16
+    assert record["left_out"] == ([] if bf16 else [cpu_step.LEFT_OUT])
+    assert ("left out: steps in bf16" in capsys.readouterr().out) is not bf16
 
 
 def test_measured_process_ends_with_the_status_of_its_command(tmp_path):

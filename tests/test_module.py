@@ -1,5 +1,9 @@
 """The LightningModule around a small net: it learns, resumes exactly, and stops on NaN."""
 
+import platform
+import subprocess
+import sys
+
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -129,3 +133,37 @@ def test_pretrained_parameters_get_their_own_rate():
     groups = module.configure_optimizers().param_groups
     assert [group["lr"] for group in groups] == [0.01, 0.001]
     assert sum(len(group["params"]) for group in groups) == len(list(module.net.parameters()))
+
+
+@pytest.mark.parametrize("asked", [None, False])
+def test_optimizer_updates_in_one_pass_unless_its_configuration_says_otherwise(asked):
+    _, module = run_parts("protocol.schedule=null")
+    optimizer = module.optimizer
+    module.optimizer = lambda groups: optimizer(groups, fused=asked)
+    assert [group["fused"] for group in module.configure_optimizers().param_groups] == [asked is None]
+
+
+def test_optimizer_without_a_pass_of_its_own_is_left_as_it_is():
+    _, module = run_parts("protocol.schedule=null", "protocol.optimizer._target_=torch.optim.Adadelta")
+    assert "fused" not in module.configure_optimizers().param_groups[0]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library is left as it is")
+def test_memory_that_a_step_frees_is_kept_for_the_next():
+    counted = """
+import resource
+from msaseg.training.memory import keep_freed_memory
+
+def pages_fetched():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    b"x" * 2**26
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+given_back = [pages_fetched() for _ in range(3)]
+keep_freed_memory()
+kept = [pages_fetched() for _ in range(3)]
+print(min(given_back), min(kept))
+"""
+    done = subprocess.run([sys.executable, "-c", counted], capture_output=True, text=True, check=True)
+    given_back, kept = map(int, done.stdout.split())
+    assert kept < given_back / 5  # 16384 pages, 32 where they are huge

@@ -233,9 +233,7 @@ class SegmentationModule(pl.LightningModule):
         groups = [{"params": fresh, "lr": self.lr}, {"params": pretrained, "lr": self.encoder_lr}]
         with _refused_as("protocol.optimizer"):
             optimizer = self.optimizer([group for group in groups if group["params"]])
-        for group in optimizer.param_groups:
-            if group.get("fused", False) is None:  # not decided: PyTorch then takes a pass over memory an operation
-                group["fused"] = True
+        fuse(optimizer)
         if self.schedule is None:
             return optimizer
         with _refused_as("protocol.schedule"):
@@ -253,6 +251,13 @@ class SegmentationModule(pl.LightningModule):
         self.results = checkpoint["msaseg"].get("results", {})
         for device, state in checkpoint["msaseg"]["rng"].items():
             torch.set_rng_state(state.cpu()) if device == "cpu" else torch.cuda.set_rng_state(state.cpu())
+
+
+def fuse(optimizer: Optimizer) -> None:
+    """Have an optimizer update in one pass over memory if PyTorch can and its configuration does not say."""
+    for group in optimizer.param_groups:
+        if group.get("fused", False) is None:
+            group["fused"] = True
 
 
 @contextmanager

@@ -31,11 +31,12 @@ from msaseg.training import checkpoints
 from msaseg.training.callbacks import estimate_statistics
 from msaseg.training.faults import faults_named
 from msaseg.training.logger import how_to_watch, log_printed, wandb_of
+from msaseg.training.memory import keep_freed_memory
 from msaseg.training.metrics import scores
 from msaseg.training.module import SegmentationModule
 from msaseg.training.processes import is_one_of_several, nodes, run_processes, told_once
 from msaseg.training.record import make_record
-from msaseg.training.trainer import build, keep_freed_memory, make_loggers, make_trainer, on_gpu
+from msaseg.training.trainer import build, make_loggers, make_trainer, on_gpu
 
 log = logging.getLogger(__name__)
 for source in ("utilities.rank_zero", "trainer.connectors.signal_connector"):  # no tips, no device list

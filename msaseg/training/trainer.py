@@ -1,6 +1,5 @@
 """The parts of a run as its configuration describes them: the Trainer, its callbacks and loggers."""
 
-import ctypes
 import sys
 from pathlib import Path
 from typing import Any
@@ -50,17 +49,6 @@ def make_loggers(config: DictConfig, run_dir: Path) -> list[Logger]:
                 raise UserError(f"logger={name}: it is not installed: pip install {name}") from error
             raise
     return loggers
-
-
-def keep_freed_memory() -> None:
-    """Have glibc keep what a step frees for the next one, instead of getting it page by page from the system again.
-
-    A net with many parameters then trains on a CPU at up to twice the speed. Nothing happens with another C library.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(-4, 0)  # M_MMAP_MAX: no block outside the heap
-        mallopt(-1, -1)  # M_TRIM_THRESHOLD: the heap never shrinks
 
 
 def make_trainer(config: DictConfig, run_dir: Path, loggers: list[Logger], data: CamVidDataModule) -> pl.Trainer:

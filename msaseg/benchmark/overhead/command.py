@@ -18,8 +18,8 @@ from typing import Any
 import torch
 
 from msaseg.benchmark.overhead import page
-from msaseg.benchmark.overhead.bf16_step import LEFT_OUT, measure_bf16
 from msaseg.benchmark.overhead.commands import measure_commands
+from msaseg.benchmark.overhead.cpu_step import LEFT_OUT, measure_bf16, measure_kept_memory
 from msaseg.benchmark.overhead.loader import measure_loader
 from msaseg.benchmark.overhead.measurement import Measurement
 from msaseg.benchmark.overhead.page import line, page_of, page_part
@@ -40,8 +40,9 @@ def measure(root: Path | None, repeats: int, steps: int) -> dict[str, Any]:
     protocols, in_bf16 = ("paper", "laptop"), torch.cpu._is_avx512_bf16_supported()
     loaders = (measure_loader(protocol, root, repeats, steps) for protocol in protocols)
     bf16_steps = (measure_bf16(protocol, repeats, steps) for protocol in protocols if in_bf16)
+    kept_memory = (measure_kept_memory(repeats) for _ in range(in_bf16))
     measured = []
-    for one in chain([step], loaders, measure_commands(), bf16_steps):
+    for one in chain([step], loaders, measure_commands(), bf16_steps, kept_memory):
         measured.append(asdict(one))
         print(line(measured[-1]), flush=True)
     left_out = [] if in_bf16 else [LEFT_OUT]  # emulated, and only slower

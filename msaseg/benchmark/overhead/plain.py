@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from msaseg.data.dataset import Batch, Sample
-from msaseg.training.module import SegmentationModule
+from msaseg.training.module import SegmentationModule, fuse
 
 
 def plain_loop(
@@ -23,12 +23,14 @@ def plain_loop(
     Net, batches, precision, losses, optimizer and schedule are the module's; scores, logs and checks are left out.
     """
     optimizer = module.optimizer([{"params": list(net.parameters()), "lr": module.lr}])
+    fuse(optimizer)
     schedule = module.schedule(optimizer, total_iters=len(batches)) if module.schedule else None
     for batch in batches:
         images = batch["image"].to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
         labels = batch["label"].to(device, non_blocking=True).long()
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            logits, extra = net(images.float() / 255, auxiliary=True)
+            scaled = images.float() / 255
+            logits, extra = net(scaled, auxiliary=True) if module.auxiliary else (net(scaled), {})
             loss = module.loss(logits, labels)
             for key, (auxiliary_loss, weight) in module.auxiliary.items():
                 loss = loss + weight * auxiliary_loss(extra[key], labels)
