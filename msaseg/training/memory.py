@@ -10,7 +10,7 @@ TRIM_THRESHOLD, MMAP_MAX = -1, -4
 def keep_freed_memory() -> None:
     """Have glibc keep it for the next step, instead of getting it page by page from the system again.
 
-    A net with many parameters trains at up to twice the speed. Another C library is left as it is.
+    A net with many parameters trains faster for it. Another C library is left as it is.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
