@@ -59,31 +59,26 @@ def measure_kept_memory(repeats: int, *overrides: str) -> Measurement:
             for keeps in (True, False)
         )
         turns = [[side.submit(_step_of_fcn8).result() for side in (kept, given_back)] for _ in range(repeats + 2)]
-        size = kept.submit(_size_of_fcn8).result()
     kept_s, given_back_s = zip(*turns[2:], strict=True)  # the first turns warm up
     absolute = {"kept (ms a step)": 1000 * median(kept_s), "given back (ms a step)": 1000 * median(given_back_s)}
-    what = f"training step with freed memory kept over given back, on the CPU in bf16 (paper's FCN-8, {size})"
+    what = "training step with freed memory kept over given back, on the CPU in bf16 (paper's FCN-8)"
     return Measurement(what, "times", ratios(kept_s, given_back_s), rounded(absolute))
 
 
-_fcn8: tuple[Iterator[None], str]
-"""Of a process that `measure_kept_memory` started: its training, and the size of what it trains on."""
+_fcn8: Iterator[None]
+"""The training of a process that `measure_kept_memory` started."""
 
 
 def _start_fcn8(keeps: bool, steps: int, overrides: tuple[str, ...]) -> None:
     global _fcn8
     if keeps:
         keep_freed_memory()
-    module, batch, size = _untrained("protocol=paper", "model=fcn8_vgg16", *overrides)
-    _fcn8 = plain_loop(module.net.train(), module, [batch] * steps, CPU, True), size
+    module, batch, _ = _untrained("protocol=paper", "model=fcn8_vgg16", *overrides)
+    _fcn8 = plain_loop(module.net.train(), module, [batch] * steps, CPU, True)
 
 
 def _step_of_fcn8() -> float:
-    return _seconds_a_step(_fcn8[0], 1)
-
-
-def _size_of_fcn8() -> str:
-    return _fcn8[1]
+    return _seconds_a_step(_fcn8, 1)
 
 
 def _untrained(*overrides: str) -> tuple[SegmentationModule, Batch, str]:
