@@ -159,6 +159,8 @@ def test_record_names_the_code_that_was_loaded_not_what_lies_there_at_the_end(cl
         ([*TINY, "+protocol.optimizer.weight_dekay=1"], ["protocol.optimizer: ", "weight_dekay"]),
         (["protocol=smoke", "protocol.optimizer.weight_decay=1"], ["or +protocol.optimizer.weight_decay=..."]),
         (["protocol=smoke", "trainer.accelerator=tpu"], ["trainer: ", "torch_xla"]),
+        (["protocol=smoke", "+trainer.limit_test_batches=1"], ["trainer.limit_test_batches", "+debug=fast"]),
+        (["protocol=smoke", "+trainer.fast_dev_run=true"], ["trainer.fast_dev_run", "+debug=fast"]),
         (["--config-name=nope"], ["no --config-name=nope"]),
         (["protocol=smoke", "data.seed=5"], ["data.seed=5", "set seed=5"]),
         (["protocol=smoke", "protocol.watch_every=0"], ["protocol.watch_every=0", "1 or more"]),

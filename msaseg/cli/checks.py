@@ -44,6 +44,9 @@ def check(config: DictConfig) -> None:
             raise UserError(f"{key}={OmegaConf.select(config, key)}: set its keys, or choose another protocol")
     if "lr" in config.protocol.optimizer:
         raise UserError("protocol.optimizer.lr: every part has its own rate: set protocol.lr.scratch and .pretrained")
+    for key in ("limit_test_batches", "fast_dev_run"):
+        if config.trainer.get(key) is not None and not config.get("debug"):
+            raise UserError(f"trainer.{key}: a record scores every test frame: leave it out, or add +debug=fast")
     _check_numbers(config)
     devices, batch = config.trainer.devices, config.data.batch_size
     if not _whole(batch, 1):
